@@ -1,0 +1,58 @@
+# `make demo` and `make test` are all it takes; each sets up what it needs, once.
+
+PYTHON ?= python3
+VENV := .venv
+OLDEST := .venv-oldest
+BIN := $(VENV)/bin
+PIP := -m pip install --quiet --disable-pip-version-check
+
+# The first release of each dependency that pyproject.toml admits.
+FIRST_RELEASES := sqlalchemy==2.0.36 alembic==1.14.0
+
+# Someone else's environment is none of ours.
+unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP VIRTUAL_ENV PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_TARGET PIP_USER
+export PYTHONNOUSERSITE := 1
+
+.PHONY: demo test lint test-oldest bench clean
+
+demo: $(VENV)/.demo  ## Run a small bot on SQLite.
+	$(BIN)/python examples/bot.py
+
+test: lint  ## Check style and types, and run all tests; pass more with ARGS="-k trade".
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test-oldest: $(OLDEST)/.dev  ## Run the tests with the first supported releases, on SQLite only.
+	$(OLDEST)/bin/python -m pytest --engines sqlite $(ARGS)
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m pytest benchmarks -o python_files='bench_*.py test_*.py' $(ARGS)
+
+clean:
+	rm -rf $(VENV) $(OLDEST) build dist .coverage htmlcov .benchmarks
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps say what was installed for which pyproject.toml.
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(BIN)/python $(PIP) --editable . rich
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python $(PIP) --editable '.[all]' --group dev
+	touch $@ $(VENV)/.demo
+
+$(OLDEST)/.dev: pyproject.toml Makefile | $(OLDEST)/bin/python
+	$(OLDEST)/bin/python $(PIP) --editable '.[all]' --group test $(FIRST_RELEASES)
+	touch $@
+
+# A newer pip than most systems have: it must know dependency groups.
+%/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	    "tradestore needs Python 3.11 or newer; name one, as in: make PYTHON=python3.12")'
+	$(PYTHON) -m venv --clear $* || { rm -rf $*; exit 1; }
+	$@ $(PIP) --upgrade 'pip>=25.1' || { rm -rf $*; exit 1; }

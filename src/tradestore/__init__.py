@@ -1,0 +1,82 @@
+"""Where trading bots keep their trades: in SQLite, PostgreSQL or MariaDB, or in memory during a backtest.
+
+Names are loaded when they are first used, so that a backtest which only needs ``LocalTrade`` never loads SQLAlchemy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tradestore.base import ModelBase
+    from tradestore.custom_data import CustomDataWrapper
+    from tradestore.database import Database, PoolStatus
+    from tradestore.enums import ExitType, TradingMode
+    from tradestore.key_value_store import KeyStoreKeys, KeyValueStore, KeyValueStoreModel
+    from tradestore.local_order import LocalOrder
+    from tradestore.local_pairlock import LocalPairLock
+    from tradestore.local_trade import LocalTrade
+    from tradestore.models import init_db, resolve_db_url
+    from tradestore.pairlock import PairLock
+    from tradestore.pairlock_middleware import PairLocks
+    from tradestore.trade_model import Order, ProfitStruct, Trade
+    from tradestore.usedb_context import FtNoDBContext, disable_database_use, enable_database_use
+    from tradestore.wallet_history import WalletHistory
+
+__all__ = [
+    "CustomDataWrapper",
+    "Database",
+    "ExitType",
+    "FtNoDBContext",
+    "KeyStoreKeys",
+    "KeyValueStore",
+    "KeyValueStoreModel",
+    "LocalOrder",
+    "LocalPairLock",
+    "LocalTrade",
+    "ModelBase",
+    "Order",
+    "PairLock",
+    "PairLocks",
+    "PoolStatus",
+    "ProfitStruct",
+    "Trade",
+    "TradingMode",
+    "WalletHistory",
+    "disable_database_use",
+    "enable_database_use",
+    "init_db",
+    "resolve_db_url",
+]
+
+_HOMES = {
+    "accounting.profit": ("ProfitStruct",),
+    "base": ("ModelBase",),
+    "custom_data": ("CustomDataWrapper",),
+    "database": ("Database", "PoolStatus"),
+    "enums": ("ExitType", "TradingMode"),
+    "key_value_store": ("KeyStoreKeys", "KeyValueStore", "KeyValueStoreModel"),
+    "local_order": ("LocalOrder",),
+    "local_pairlock": ("LocalPairLock",),
+    "local_trade": ("LocalTrade",),
+    "models": ("init_db", "resolve_db_url"),
+    "pairlock": ("PairLock",),
+    "pairlock_middleware": ("PairLocks",),
+    "trade_model": ("Order", "Trade"),
+    "usedb_context": ("FtNoDBContext", "disable_database_use", "enable_database_use"),
+    "wallet_history": ("WalletHistory",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from the module that it lives in."""
+    if name not in _HOME_OF:
+        msg = f"module 'tradestore' has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f"tradestore.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

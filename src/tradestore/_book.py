@@ -1,0 +1,107 @@
+"""Trades that live in memory, as a backtest makes them."""
+
+from collections import defaultdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from tradestore._clock import as_utc
+from tradestore.accounting._decimal import exact_sum
+
+if TYPE_CHECKING:
+    from tradestore.local_trade import LocalTrade
+
+_T = TypeVar("_T")
+
+
+class TradeBook:
+    """All trades of a backtest, apart by open and closed, the open ones by pair as well.
+
+    The lists of open trades are replaced instead of changed: whoever walks over one while trades open and close sees
+    the trades that were open when the walk began.
+
+    Attributes:
+        closed: In the order in which they were closed.
+        open: In the order in which they were opened.
+        open_by_pair: The open ones of each pair; an empty list for a pair without any.
+        total_profit: Of those that were closed here, in stake currency.
+    """
+
+    def __init__(self) -> None:
+        """Start without trades."""
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all trades."""
+        self.closed: list[LocalTrade] = []
+        self.open: list[LocalTrade] = []
+        self.open_by_pair: defaultdict[str, list[LocalTrade]] = defaultdict(list)
+        self.total_profit = 0.0
+
+    @property
+    def open_count(self) -> int:
+        """How many trades are open."""
+        return len(self.open)
+
+    def add(self, trade: "LocalTrade") -> None:
+        """Take in a trade; one that is closed already adds nothing to the profit."""
+        if trade.is_open:
+            self.open = [*self.open, trade]
+            self.open_by_pair[trade.pair] = [*self.open_by_pair[trade.pair], trade]
+        else:
+            self.closed.append(trade)
+
+    def close(self, trade: "LocalTrade") -> None:
+        """Move a trade that was closed from the open to the closed ones, and count its profit."""
+        self.remove(trade)
+        self.closed.append(trade)
+        self.total_profit = exact_sum((self.total_profit, trade.close_profit_abs))
+
+    def remove(self, trade: "LocalTrade") -> None:
+        """Forget an open trade, as after a cancelled entry."""
+        self.open = [t for t in self.open if t is not trade]
+        self.open_by_pair[trade.pair] = [t for t in self.open_by_pair[trade.pair] if t is not trade]
+
+    def select(
+        self,
+        *,
+        pair: str | None = None,
+        is_open: bool | None = None,
+        open_date: datetime | None = None,
+        close_date: datetime | None = None,
+    ) -> list["LocalTrade"]:
+        """Return the matching trades by id, as a list of their own.
+
+        Args:
+            pair: Of this pair only.
+            is_open: Only open or only closed ones.
+            open_date: Only those opened later (UTC).
+            close_date: Only those closed later (UTC), which open ones never are.
+        """
+        candidates: list[LocalTrade] = []
+        if is_open is not True:
+            candidates += self.closed
+        if is_open is not False and close_date is None:
+            candidates += self.open if pair is None else self.open_by_pair.get(pair, [])
+        if pair is not None:
+            candidates = [t for t in candidates if t.pair == pair]
+        if open_date is not None:
+            opened_after = as_utc(open_date)
+            candidates = [t for t in candidates if t.open_date_utc > opened_after]
+        if close_date is not None:
+            closed_after = as_utc(close_date)
+            candidates = [t for t in candidates if t.close_date_utc is not None and t.close_date_utc > closed_after]
+        return sorted(candidates, key=lambda t: t.id or 0)
+
+
+class BookView(Generic[_T]):
+    """A class attribute that shows the present state of the one book, under the name that backtests read."""
+
+    def __init__(self, book: TradeBook, attribute: str) -> None:
+        """Show the named attribute of the book."""
+        self._book = book
+        self._attribute = attribute
+
+    def __get__(self, instance: object, owner: type | None = None) -> _T:
+        """Read it from the book."""
+        value: _T = getattr(self._book, self._attribute)
+        return value

@@ -1,0 +1,183 @@
+"""From a database URL to the arguments of an engine, and what every connection is told first."""
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, StaticPool, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from tradestore.exceptions import InvalidDatabaseUrl
+
+__all__ = [
+    "PoolOptions",
+    "check_url",
+    "engine_arguments",
+    "extra_for",
+    "is_memory",
+    "masked",
+    "prepare_engine",
+    "take_write_lock",
+]
+
+_DRIVERS = {
+    "postgresql": "postgresql+psycopg2",
+    "postgres": "postgresql+psycopg2",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+_EXTRAS = {"psycopg2": "postgres", "psycopg": "all", "pymysql": "mysql", "MySQLdb": "mysql"}
+_READS = re.compile(
+    r"\s*(?:SELECT|PRAGMA|EXPLAIN|VALUES|VACUUM|BEGIN|COMMIT|END|ROLLBACK|ATTACH|DETACH)\b"
+    r"|\s*WITH\b(?!.*\b(?:INSERT|UPDATE|DELETE|REPLACE)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolOptions:
+    """How connections are kept and waited for.
+
+    Attributes:
+        pool_size: Connections that are kept open.
+        max_overflow: Further ones that may be opened for a while.
+        pool_timeout: Seconds to wait for one of them.
+        pool_recycle: Seconds after which a connection is replaced by a new one.
+        busy_timeout: Seconds to wait for another writer, on SQLite.
+    """
+
+    pool_size: int = 5
+    max_overflow: int = 10
+    pool_timeout: float = 30.0
+    pool_recycle: int = 1800
+    busy_timeout: float = 30.0
+
+
+def check_url(db_url: str) -> URL:
+    """Read a database URL and name the driver where the URL leaves it open.
+
+    Raises:
+        InvalidDatabaseUrl: If it can't be read, or names an SQLite file without a name.
+    """
+    try:
+        url = make_url(db_url)
+    except ArgumentError:
+        # The original error quotes the URL, and with it the password.
+        msg = (
+            "The given db_url is no valid database URL! It looks like sqlite:///trades.sqlite or "
+            "postgresql://user:password@host/database; special characters in a password are written as %XX."
+        )
+        raise InvalidDatabaseUrl(msg) from None
+    if url.drivername in _DRIVERS:
+        url = url.set(drivername=_DRIVERS[url.drivername])
+    if url.get_backend_name() == "sqlite" and db_url.rstrip("/").endswith(":") and db_url != "sqlite://":
+        msg = f"Bad db-url {db_url}: it names no file. For in-memory database, please use `sqlite://`."
+        raise InvalidDatabaseUrl(msg)
+    return url
+
+
+def is_memory(url: URL) -> bool:
+    """Tell whether the URL means an SQLite database in memory."""
+    return url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}
+
+
+def masked(url: URL) -> str:
+    """Return the URL without its password."""
+    return url.render_as_string(hide_password=True)
+
+
+def extra_for(module: str | None) -> str:
+    """Return which extra of this package installs a driver's module."""
+    return _EXTRAS.get(module or "", "all")
+
+
+def engine_arguments(url: URL, options: PoolOptions) -> dict[str, Any]:
+    """Return the keyword arguments with which an engine for the URL is created."""
+    if url.get_backend_name() == "sqlite":
+        connect_args: Mapping[str, Any] = {"check_same_thread": False, "timeout": options.busy_timeout}
+        if is_memory(url):
+            return {"connect_args": connect_args, "poolclass": StaticPool}
+        return {"connect_args": connect_args, **_pool_arguments(options)}
+    arguments = {"pool_pre_ping": True, "pool_recycle": options.pool_recycle, **_pool_arguments(options)}
+    if url.get_backend_name() in {"mysql", "mariadb"}:
+        # The default there would show a long-lived session the past, and lock gaps between rows.
+        arguments["isolation_level"] = "READ COMMITTED"
+        arguments["connect_args"] = {"charset": "utf8mb4"}
+    return arguments
+
+
+def prepare_engine(engine: Engine) -> None:
+    """Make every connection of the engine behave as the library promises."""
+    backend = engine.dialect.name
+    if backend == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "before_cursor_execute", _begin_before_writing)
+    elif backend in {"mysql", "mariadb"}:
+        event.listen(engine, "connect", _prepare_mariadb)
+    elif backend == "postgresql":
+        event.listen(engine, "connect", _prepare_postgresql)
+
+
+def take_write_lock(connection: Connection) -> None:
+    """Begin the transaction as a writer where readers and writers differ, which is on SQLite."""
+    if connection.dialect.name == "sqlite":
+        _begin_immediate(connection)
+
+
+def _pool_arguments(options: PoolOptions) -> dict[str, Any]:
+    return {
+        "pool_size": options.pool_size,
+        "max_overflow": options.max_overflow,
+        "pool_timeout": options.pool_timeout,
+    }
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver would begin transactions by its own lights: late, and never for DDL.
+    connection.isolation_level = None
+    _tell(connection, "PRAGMA foreign_keys = ON", "PRAGMA synchronous = FULL")
+
+
+def _prepare_mariadb(connection: Any, _record: Any) -> None:
+    _tell(connection, "SET time_zone = '+00:00'")
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    _tell(connection, "SET TIME ZONE 'UTC'")
+    # Else the setting would end with a rollback of the transaction that it opened.
+    connection.commit()
+
+
+def _tell(connection: Any, *statements: str) -> None:
+    cursor = connection.cursor()
+    try:
+        for statement in statements:
+            cursor.execute(statement)
+    finally:
+        cursor.close()
+
+
+def _begin_before_writing(
+    connection: Connection, _cursor: Any, statement: str, _parameters: Any, _context: Any, _many: Any
+) -> None:
+    """Take SQLite's write lock with the first statement that writes, and only then.
+
+    A reader that turns writer in the middle of a transaction is refused at once when somebody else has written since;
+    one that begins as a writer waits its turn.
+    """
+    if not _READS.match(statement) and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        _begin_immediate(connection)
+
+
+def _begin_immediate(connection: Connection) -> None:
+    driver_connection: Any = connection.connection.driver_connection
+    if driver_connection.in_transaction:
+        return
+    try:
+        _tell(driver_connection, "BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        # Threads share the one connection of a database in memory: another one may just have begun.
+        if not driver_connection.in_transaction:
+            raise

@@ -1,0 +1,59 @@
+"""The base of plain classes whose annotated attributes are their fields."""
+
+from inspect import get_annotations
+from typing import Any, ClassVar, get_origin
+
+from tradestore.constants import TAG_LENGTH
+
+
+class PlainRecord:
+    """A class whose public annotated attributes are given by keyword; anything else raises ``TypeError``.
+
+    Defaults stand in the class, so an object costs only what was set on it.
+    """
+
+    _fields: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Collect the fields, a subclass' own ones included."""
+        super().__init_subclass__(**kwargs)
+        cls._fields = frozenset(
+            name
+            for base in cls.__mro__
+            if issubclass(base, PlainRecord)
+            for name, hint in get_annotations(base).items()
+            if not name.startswith("_") and get_origin(hint) is not ClassVar
+        )
+
+    def __init__(self, **values: Any) -> None:
+        """Set the given fields; the others keep the defaults of the class."""
+        unknown = values.keys() - self._fields
+        if unknown:
+            names = ", ".join(sorted(unknown))
+            msg = f"{type(self).__name__}() does not know the keyword argument(s) {names}."
+            raise TypeError(msg)
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
+class CutText:
+    """A text field that keeps its first 255 characters: tags and reasons are notes, not worth refusing a trade for."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Remember under which name the text is kept."""
+        self._name = name
+
+    def __get__(self, record: object, owner: type | None = None) -> str | None:
+        """Return the text, None while it was never set."""
+        if record is None:
+            return None
+        return record.__dict__.get(self._name)
+
+    def __set__(self, record: object, text: str | None) -> None:
+        """Keep the start of the text."""
+        record.__dict__[self._name] = cut(text)
+
+
+def cut(text: str | None) -> str | None:
+    """Return the text without what its column has no room for."""
+    return text if text is None else text[:TAG_LENGTH]

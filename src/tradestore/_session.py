@@ -1,0 +1,271 @@
+"""The one scoped session of the process: whose it is, when it ends, and what it refuses to store."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
+from typing import Any, Final, cast
+
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DBAPIError, IllegalStateChangeError
+from sqlalchemy.orm import (
+    ORMExecuteState,
+    Session,
+    SessionTransaction,
+    SessionTransactionOrigin,
+    object_mapper,
+    scoped_session,
+    sessionmaker,
+)
+from sqlalchemy.util import ScopedRegistry
+
+from tradestore._errors import meaningful_errors
+from tradestore._sqltypes import storable
+from tradestore.exceptions import DatabaseNotReady
+
+__all__ = [
+    "REQUEST_ID_CTX_KEY",
+    "SessionType",
+    "StoreSession",
+    "bind",
+    "bound_engine",
+    "get_request_or_thread_id",
+    "has_changes",
+    "in_unit_of_work",
+    "request_id_context",
+    "scoped",
+    "settle",
+]
+
+REQUEST_ID_CTX_KEY: Final = "request_id"
+_WRITTEN: Final = "tradestore written"
+
+request_id_context: ContextVar[str | None] = ContextVar(REQUEST_ID_CTX_KEY, default=None)
+
+
+def get_request_or_thread_id() -> str | None:
+    """Return the id of the web request that is being answered, else of the thread."""
+    return request_id_context.get() or str(threading.get_ident())
+
+
+class StoreSession(Session):
+    """A session that stays usable: what fails is rolled back at once, whatever the caller does next."""
+
+    def get_bind(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the engine.
+
+        Raises:
+            DatabaseNotReady: If there is none yet.
+        """
+        if self.bind is None:
+            msg = "There is no database yet: call tradestore.init_db(db_url) first."
+            raise DatabaseNotReady(msg)
+        return super().get_bind(*args, **kwargs)
+
+    def flush(self, objects: Any = None) -> None:
+        """Write what is pending; on failure nothing of it stays, neither in the database nor in the session."""
+        try:
+            super().flush(objects)
+        except BaseException:
+            self._roll_back_unless_nested()
+            raise
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        """Execute a statement; one that the database refuses ends the transaction here and now."""
+        try:
+            return super().execute(*args, **kwargs)
+        except DBAPIError:
+            self._roll_back_unless_nested()
+            raise
+
+    def scalars(self, *args: Any, **kwargs: Any) -> Any:
+        """Execute a statement for its first column, see :meth:`execute`."""
+        try:
+            return super().scalars(*args, **kwargs)
+        except DBAPIError:
+            self._roll_back_unless_nested()
+            raise
+
+    def scalar(self, *args: Any, **kwargs: Any) -> Any:
+        """Execute a statement for one value, see :meth:`execute`."""
+        try:
+            return super().scalar(*args, **kwargs)
+        except DBAPIError:
+            self._roll_back_unless_nested()
+            raise
+
+    def commit(self) -> None:
+        """Commit; on failure nothing stays pending."""
+        try:
+            super().commit()
+        except BaseException:
+            self._roll_back_unless_nested()
+            raise
+
+    def _roll_back_unless_nested(self) -> None:
+        # A savepoint is its owner's to give up: rolling back here would take the work around it as well.
+        if self.in_nested_transaction():
+            return
+        # Within a commit, the transaction that is being committed rolls itself back.
+        with suppress(IllegalStateChangeError):
+            self.rollback()
+
+
+class _ThreadEnd:
+    """Closes a thread's session when the thread's own storage goes, which is when the thread ends."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def __del__(self) -> None:
+        # At interpreter shutdown the pool may be gone before the last thread's storage is.
+        with suppress(Exception):
+            self.session.close()
+
+
+class _SessionRegistry(ScopedRegistry[Session]):
+    """One session per web request where one is set, else per thread, and none beyond the life of either.
+
+    After the engine was changed, every scope gets a new session at its next use.
+    """
+
+    def __init__(self, createfunc: Callable[[], Session]) -> None:
+        super().__init__(createfunc, get_request_or_thread_id)
+        self._threads = threading.local()
+        self._requests: dict[str, Session] = {}
+        self.engine: Engine | None = None
+
+    def rebind(self, engine: Engine | None) -> None:
+        """Leave behind every session that is bound to another engine."""
+        self.clear()
+        self._requests.clear()
+        self.engine = engine
+
+    def __call__(self) -> Session:
+        session = self._present()
+        if session is None or session.bind is not self.engine:
+            if session is not None:
+                session.close()
+            session = self.createfunc()
+            self.set(session)
+        return session
+
+    def has(self) -> bool:
+        return self._present() is not None
+
+    def set(self, obj: Session) -> None:
+        request_id = request_id_context.get()
+        if request_id:
+            self._requests[request_id] = obj
+        else:
+            self._threads.end = _ThreadEnd(obj)
+
+    def clear(self) -> None:
+        request_id = request_id_context.get()
+        if request_id:
+            self._requests.pop(request_id, None)
+        else:
+            self._threads.__dict__.pop("end", None)
+
+    def _present(self) -> Session | None:
+        request_id = request_id_context.get()
+        if request_id:
+            return self._requests.get(request_id)
+        end: _ThreadEnd | None = getattr(self._threads, "end", None)
+        return None if end is None else end.session
+
+
+SessionType = scoped_session[Session]
+
+_factory = sessionmaker(class_=StoreSession, autoflush=False, expire_on_commit=False)
+_registry = _SessionRegistry(_factory)
+scoped: SessionType = scoped_session(cast("sessionmaker[Session]", _factory), get_request_or_thread_id)
+scoped.registry = _registry
+
+
+def bind(engine: Engine | None) -> None:
+    """Point every later session at an engine, or at none."""
+    scoped.remove()
+    _factory.configure(bind=engine)
+    _registry.rebind(engine)
+
+
+def bound_engine() -> Engine | None:
+    """Return the engine that sessions get, None without one."""
+    return _registry.engine
+
+
+def in_unit_of_work(session: Session) -> bool:
+    """Tell whether somebody began the present transaction on purpose, and so will end it."""
+    transaction = session.get_transaction()
+    return session.in_nested_transaction() or (
+        transaction is not None and transaction.origin is SessionTransactionOrigin.BEGIN
+    )
+
+
+def settle() -> None:
+    """Commit, or only write where the commit belongs to whoever began the unit of work.
+
+    Raises:
+        DatabaseBusy: If the database stayed locked; nothing was stored.
+        CommitOutcomeUnknown: If the connection was lost while committing.
+    """
+    session = scoped()
+    if in_unit_of_work(session):
+        session.flush()
+        return
+    with meaningful_errors() as watch:
+        session.flush()
+        watch.reached = True
+        session.commit()
+
+
+def has_changes(session: Session) -> bool:
+    """Tell whether the session holds anything that is not committed."""
+    return bool(session.new or session.dirty or session.deleted) or _WRITTEN in session.info
+
+
+@event.listens_for(StoreSession, "after_flush")
+def _note_writing(session: Session, *_: Any) -> None:
+    session.info[_WRITTEN] = True
+
+
+@event.listens_for(StoreSession, "after_transaction_end")
+def _note_end(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.parent is None:
+        session.info.pop(_WRITTEN, None)
+
+
+@event.listens_for(StoreSession, "before_flush")
+def _prepare_for_storing(session: Session, *_: Any) -> None:
+    """Bring every value into the form that it comes back in, or refuse it, before the first statement goes out."""
+    for record in [*session.new, *session.dirty]:
+        complete = getattr(record, "complete_for_storing", None)
+        if complete is not None:
+            complete()
+        columns = object_mapper(record).columns
+        for name, value in list(record.__dict__.items()):
+            if value is None or name not in columns:
+                continue
+            stored = storable(f"{type(record).__name__}.{name}", columns[name].type, value)
+            if stored is not value:
+                setattr(record, name, stored)
+
+
+@event.listens_for(StoreSession, "do_orm_execute")
+def _refresh_what_is_read(state: ORMExecuteState) -> None:
+    """Let a query bring loaded objects up to date, unless that would overwrite a change that is not stored yet.
+
+    Objects keep their values over a commit, so that going on with them costs no statement each. What others stored
+    since then must still be seen, and it is: by the next query that returns the object.
+    """
+    session = state.session
+    if (
+        state.is_select
+        and not state.is_column_load
+        and not state.is_relationship_load
+        and "populate_existing" not in state.execution_options
+        and not session.dirty
+        and not session.deleted
+    ):
+        state.update_execution_options(populate_existing=True)

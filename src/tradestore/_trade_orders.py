@@ -1,0 +1,140 @@
+"""The orders of a trade, seen from many sides."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from tradestore._trade_fields import TradeFields
+from tradestore.local_order import LocalOrder
+
+_CANCELLED = frozenset({"canceled", "cancelled"})
+_NEVER_FILLED = _CANCELLED | {"expired", "rejected"}
+
+
+class TradeOrders(TradeFields):
+    """A trade with its orders, in the order in which they were placed."""
+
+    orders: list[LocalOrder]
+
+    @property
+    def open_orders(self) -> list[LocalOrder]:
+        """Orders that wait on the exchange, without stop-loss orders."""
+        return [o for o in self.orders if o.ft_is_open and o.ft_order_side != "stoploss"]
+
+    @property
+    def has_open_orders(self) -> bool:
+        """Whether an order waits on the exchange, not counting stop-loss orders."""
+        return any(o.ft_is_open and o.ft_order_side != "stoploss" for o in self.orders)
+
+    @property
+    def open_orders_ids(self) -> list[str | None]:
+        """Exchange ids of the orders that wait, without stop-loss orders."""
+        return [o.order_id for o in self.open_orders]
+
+    @property
+    def sl_orders(self) -> list[LocalOrder]:
+        """All stop-loss orders."""
+        return [o for o in self.orders if o.ft_order_side == "stoploss"]
+
+    @property
+    def open_sl_orders(self) -> list[LocalOrder]:
+        """Stop-loss orders that wait on the exchange."""
+        return [o for o in self.sl_orders if o.ft_is_open]
+
+    @property
+    def has_open_sl_orders(self) -> bool:
+        """Whether a stop-loss order waits on the exchange."""
+        return any(o.ft_is_open and o.ft_order_side == "stoploss" for o in self.orders)
+
+    @property
+    def fully_canceled_entry_order_count(self) -> int:
+        """How many entry orders were cancelled without a fill."""
+        return sum(
+            1 for o in self.orders if o.ft_order_side == self.entry_side and o.status in _NEVER_FILLED and not o.filled
+        )
+
+    @property
+    def canceled_exit_order_count(self) -> int:
+        """How many exit orders were cancelled, those filled in part included."""
+        return sum(1 for o in self.orders if o.ft_order_side == self.exit_side and o.status in _NEVER_FILLED)
+
+    def get_canceled_exit_order_count(self) -> int:
+        """Return how many exit orders were cancelled, those filled in part included."""
+        return self.canceled_exit_order_count
+
+    @property
+    def nr_of_successful_entries(self) -> int:
+        """How many entry orders were filled."""
+        return len(self.select_filled_orders(self.entry_side))
+
+    @property
+    def nr_of_successful_exits(self) -> int:
+        """How many exit orders were filled; stop-loss orders don't count."""
+        return len(self.select_filled_orders(self.exit_side))
+
+    @property
+    def nr_of_successful_buys(self) -> int:
+        """How many buy orders were filled."""
+        return len(self.select_filled_orders("buy"))
+
+    @property
+    def nr_of_successful_sells(self) -> int:
+        """How many sell orders were filled."""
+        return len(self.select_filled_orders("sell"))
+
+    @property
+    def date_last_filled_utc(self) -> datetime:
+        """When an order was last filled, never before the trade was opened."""
+        return max([self.open_date_utc, *_fill_times(self.select_filled_orders())])
+
+    @property
+    def date_entry_fill_utc(self) -> datetime | None:
+        """When the first entry order was filled, None before that."""
+        return min(_fill_times(self.select_filled_orders(self.entry_side)), default=None)
+
+    @property
+    def stoploss_last_update_utc(self) -> datetime | None:
+        """When the latest stop-loss order that waits was placed, None without one."""
+        placed = [o.order_date_utc for o in self.open_sl_orders if o.order_date_utc is not None]
+        return max(placed, default=None)
+
+    def select_order(
+        self, order_side: str | None = None, is_open: bool | None = None, only_filled: bool = False
+    ) -> LocalOrder | None:
+        """Return the latest order that matches, None without one.
+
+        Args:
+            order_side: ``buy``, ``sell`` or ``stoploss``; any if None.
+            is_open: Whether it waits on the exchange; either if None.
+            only_filled: Leave out orders that ended without a fill.
+        """
+        for order in reversed(self.orders):
+            if (
+                (order_side is None or order.ft_order_side == order_side)
+                and (is_open is None or order.ft_is_open is is_open)
+                and (not only_filled or order.ft_is_open or order.filled)
+            ):
+                return order
+        return None
+
+    def select_order_by_order_id(self, order_id: str) -> LocalOrder | None:
+        """Return the order with the exchange's id, None without one."""
+        return next((o for o in self.orders if o.order_id == order_id), None)
+
+    def select_filled_orders(self, order_side: str | None = None) -> list[LocalOrder]:
+        """Return the orders that ended with a fill, of one side or of all."""
+        return [
+            o
+            for o in self.orders
+            if (order_side is None or o.ft_order_side == order_side)
+            and not o.ft_is_open
+            and o.filled
+            and o.has_final_status
+        ]
+
+    def select_filled_or_open_orders(self) -> list[LocalOrder]:
+        """Return the orders that count: filled ones, and those that wait."""
+        return [o for o in self.orders if o.ft_is_open or (o.filled and o.has_final_status)]
+
+
+def _fill_times(orders: Iterable[LocalOrder]) -> list[datetime]:
+    return [o.order_filled_utc for o in orders if o.order_filled_utc is not None]

@@ -1,0 +1,214 @@
+"""The profit formulas of spot, margin and futures trades.
+
+With A amount, R rate, fo and fc the fee ratios of opening and closing, L leverage, I interest, F funding fees:
+
+    ===================  ======================  ======================
+    quantity             long                    short
+    ===================  ======================  ======================
+    open value           A·R·(1 + fo)            A·R·(1 - fo)
+    close value spot     A·R·(1 - fc)            A·R·(1 + fc)
+    close value margin   A·R·(1 - fc) - I        (A + I)·R·(1 + fc)
+    close value futures  A·R·(1 - fc) + F        A·R·(1 + fc) - F
+    profit               close - open            open - close
+    profit ratio         (close / open - 1)·L    (1 - close / open)·L
+    ===================  ======================  ======================
+
+Values are decimals in stake currency; nothing is rounded before the result becomes a float.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tradestore.accounting._decimal import ONE, ZERO, divide, exact, exact_arithmetic
+from tradestore.constants import PROFIT_DECIMALS
+from tradestore.enums import TradingMode
+from tradestore.exceptions import InvalidValue, OperationalException
+
+__all__ = [
+    "ProfitStruct",
+    "borrowed_amount",
+    "close_value",
+    "open_value",
+    "profit_of",
+    "profit_ratio_of",
+    "rate_for_profit_ratio",
+    "rounded",
+    "total_profit_ratio_of",
+]
+
+_STEP = Decimal(1).scaleb(-PROFIT_DECIMALS)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfitStruct:
+    """The profit of a trade at some rate, each number rounded to 8 decimals.
+
+    Attributes:
+        profit_abs: Profit of the amount asked about, in stake currency.
+        profit_ratio: The same as a ratio of what it cost, with leverage (0.01 is 1 %).
+        total_profit: That profit and what earlier exits realised, in stake currency.
+        total_profit_ratio: The total as a ratio of the largest stake.
+    """
+
+    profit_abs: float
+    profit_ratio: float
+    total_profit: float
+    total_profit_ratio: float
+
+
+def rounded(number: Decimal) -> float:
+    """Round to the 8 decimals of profits and ratios."""
+    with exact_arithmetic():
+        return float(number.quantize(_STEP))
+
+
+def open_value(amount: float | Decimal, rate: float | Decimal, fee_open: float | Decimal, *, is_short: bool) -> Decimal:
+    """Return what opening the position cost (long) or brought in (short), fee included, in stake currency."""
+    with exact_arithmetic():
+        fee = exact(fee_open)
+        return exact(amount) * exact(rate) * (ONE - fee if is_short else ONE + fee)
+
+
+def close_value(
+    amount: float | Decimal,
+    rate: float | Decimal,
+    fee_close: float | Decimal,
+    *,
+    is_short: bool,
+    trading_mode: str | None,
+    interest: Decimal = ZERO,
+    funding_fees: float | Decimal = 0.0,
+) -> Decimal:
+    """Return what closing the position brings in (long) or costs (short), in stake currency.
+
+    Args:
+        amount: In base currency.
+        rate: Closing rate.
+        fee_close: Ratio.
+        is_short: Whether the position is short.
+        trading_mode: Spot where None.
+        interest: Owed on margin: stake currency for a long, base currency for a short.
+        funding_fees: Stake currency; positive where the trade received them.
+
+    Raises:
+        OperationalException: If the trading mode is unknown.
+    """
+    with exact_arithmetic():
+        base, fee = exact(amount), exact(fee_close)
+        factor = exact(rate) * (ONE + fee if is_short else ONE - fee)
+        if trading_mode is None or trading_mode == TradingMode.SPOT:
+            return base * factor
+        if trading_mode == TradingMode.MARGIN:
+            return (base + interest) * factor if is_short else base * factor - interest
+        if trading_mode == TradingMode.FUTURES:
+            funding = exact(funding_fees)
+            return base * factor - funding if is_short else base * factor + funding
+    raise _unknown_mode(trading_mode)
+
+
+def profit_of(opened: Decimal, closed: Decimal, *, is_short: bool) -> Decimal:
+    """Return the profit between two values, in stake currency."""
+    with exact_arithmetic():
+        return opened - closed if is_short else closed - opened
+
+
+def profit_ratio_of(opened: Decimal, closed: Decimal, leverage: float | Decimal, *, is_short: bool) -> Decimal:
+    """Return the profit between two values as a ratio of the open value, with leverage; 0 where nothing was opened."""
+    if not opened:
+        return ZERO
+    with exact_arithmetic():
+        share = divide(closed, opened)
+        return (ONE - share if is_short else share - ONE) * exact(leverage)
+
+
+def total_profit_ratio_of(
+    total_profit: Decimal, max_stake_amount: float | None, fee_open: float, *, is_short: bool
+) -> Decimal:
+    """Return a total profit as a ratio of the largest stake with its opening fee; 0 where no stake is known.
+
+    Args:
+        total_profit: Stake currency.
+        max_stake_amount: Stake currency, without leverage.
+        fee_open: Ratio.
+        is_short: Whether the position is short.
+    """
+    staked = open_value(max_stake_amount or 0.0, ONE, fee_open, is_short=is_short)
+    return divide(total_profit, staked) if staked else ZERO
+
+
+def borrowed_amount(
+    amount: float | Decimal, open_rate: float | Decimal, leverage: float | Decimal, *, is_short: bool
+) -> Decimal:
+    """Return the loan behind a position: stake currency for a long, base currency for a short.
+
+    A long borrows what leverage adds to its own stake. A short borrows all that it sells, without leverage too.
+    """
+    base, factor = exact(amount), exact(leverage)
+    if is_short:
+        return base
+    if factor == ONE:
+        return ZERO
+    with exact_arithmetic():
+        return divide(base * exact(open_rate) * (factor - ONE), factor)
+
+
+def rate_for_profit_ratio(
+    target: float,
+    *,
+    amount: float,
+    opened: Decimal,
+    fee_close: float,
+    leverage: float,
+    is_short: bool,
+    trading_mode: str | None,
+    interest: Decimal = ZERO,
+    funding_fees: float = 0.0,
+) -> float:
+    """Return the closing rate at which the profit ratio is the target: the inverse of the formulas above.
+
+    Args:
+        target: Profit ratio with leverage (0.01 is 1 %).
+        amount: In base currency.
+        opened: Open value in stake currency.
+        fee_close: Ratio.
+        leverage: 1.0 where there is none.
+        is_short: Whether the position is short.
+        trading_mode: Spot where None.
+        interest: Owed on margin: stake currency for a long, base currency for a short.
+        funding_fees: Stake currency; positive where the trade received them.
+
+    Raises:
+        InvalidValue: If no rate gives that ratio: an empty position, or a target below a total loss or, on a short,
+            above what a rate of zero gives.
+        OperationalException: If the trading mode is unknown.
+    """
+    with exact_arithmetic():
+        # The close value is linear in the rate: value(rate) = value(0) + rate·slope.
+        at_zero, at_one = (
+            close_value(
+                amount,
+                rate,
+                fee_close,
+                is_short=is_short,
+                trading_mode=trading_mode,
+                interest=interest,
+                funding_fees=funding_fees,
+            )
+            for rate in (ZERO, ONE)
+        )
+        slope = at_one - at_zero
+        gain = divide(exact(target), exact(leverage))
+        wanted = opened * (ONE - gain if is_short else ONE + gain) - at_zero
+        rate = divide(wanted, slope) if slope else Decimal(-1)
+    if rate < 0:
+        msg = (
+            f"No closing rate of this position gives a profit ratio of {target!r} "
+            f"(amount {amount!r}, open value {opened}). Ask for a target that the position can reach."
+        )
+        raise InvalidValue(msg)
+    return float(rate)
+
+
+def _unknown_mode(trading_mode: object) -> OperationalException:
+    msg = f"Unknown trading mode {trading_mode!r}: it is one of {', '.join(TradingMode)}."
+    return OperationalException(msg)

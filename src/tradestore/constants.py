@@ -1,0 +1,44 @@
+"""Fixed numbers and formats that several floors share."""
+
+from typing import Final, Literal
+
+__all__ = [
+    "AMOUNT_TOLERANCE",
+    "CURRENCY_LENGTH",
+    "CUSTOM_DATA_KEY_LENGTH",
+    "DATETIME_FORMAT",
+    "FINAL_ORDER_STATUSES",
+    "ID_LENGTH",
+    "KEY_LENGTH",
+    "NAME_LENGTH",
+    "ORDER_TYPE_LENGTH",
+    "PAIR_LENGTH",
+    "PROFIT_DECIMALS",
+    "TAG_LENGTH",
+    "BuySell",
+    "LongShort",
+]
+
+BuySell = Literal["buy", "sell"]
+LongShort = Literal["long", "short"]
+
+PROFIT_DECIMALS: Final = 8
+"""Profits and profit ratios are rounded to this many decimals."""
+
+AMOUNT_TOLERANCE: Final = 1e-14
+"""Two amounts (base currency) closer than this are the same position."""
+
+DATETIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
+"""The text form of dates in JSON and representations."""
+
+FINAL_ORDER_STATUSES: Final = frozenset({"closed", "canceled", "cancelled", "expired", "rejected"})
+"""Statuses after which an order can never be filled again."""
+
+PAIR_LENGTH: Final = 25
+CURRENCY_LENGTH: Final = 25
+NAME_LENGTH: Final = 100
+TAG_LENGTH: Final = 255
+ID_LENGTH: Final = 255
+ORDER_TYPE_LENGTH: Final = 50
+KEY_LENGTH: Final = 50
+CUSTOM_DATA_KEY_LENGTH: Final = 255

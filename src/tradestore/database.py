@@ -1,0 +1,133 @@
+"""A database that is open: units of work, their repetition, and the state of the pool."""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from sqlalchemy import Engine, QueuePool
+from sqlalchemy.orm import Session
+
+from tradestore import _session
+from tradestore._engine import masked, take_write_lock
+from tradestore._errors import meaningful_errors
+from tradestore.exceptions import DatabaseBusy, DependencyException
+
+__all__ = ["Database", "PoolStatus"]
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+_FIRST_DELAY: Final = 0.02
+_LONGEST_DELAY: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatus:
+    """How many connections there are.
+
+    Attributes:
+        checked_out: In use.
+        idle: Open and waiting.
+    """
+
+    checked_out: int
+    idle: int
+
+
+class Database:
+    """An open database, as ``init_db`` returns it.
+
+    Attributes:
+        engine: Its SQLAlchemy engine.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Take over an engine; ``init_db`` does this."""
+        self.engine = engine
+
+    @property
+    def url(self) -> str:
+        """The database URL without its password."""
+        return masked(self.engine.url)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Do all that the block writes in one transaction: all of it is stored at its end, or nothing.
+
+        Inside, ``Trade.commit()`` and whatever else commits by itself only writes; the block's end commits. A block in
+        a block belongs to the outer one.
+
+        Yields:
+            The session of the present thread or request.
+
+        Raises:
+            DependencyException: If the session holds changes from before that were neither committed nor rolled back.
+            DatabaseBusy: If the database stayed locked; nothing was stored.
+            CommitOutcomeUnknown: If the connection was lost while committing.
+        """
+        session = _session.scoped()
+        if _session.in_unit_of_work(session):
+            yield session
+            return
+        if _session.has_changes(session):
+            msg = (
+                "The session holds changes from before this transaction: call Trade.commit() or Trade.rollback() first."
+            )
+            raise DependencyException(msg)
+        # Reads may have begun a transaction of their own; it has nothing to commit, and this one starts fresh.
+        session.commit()
+        with meaningful_errors() as watch, session.begin():
+            take_write_lock(session.connection())
+            yield session
+            session.flush()
+            watch.reached = True
+
+    def run(self, work: Callable[[Session], _T], *, attempts: int = 8) -> _T:
+        """Call a function in one transaction, again from its start while the database is locked by others.
+
+        Args:
+            work: Gets the session. It may be called more than once, so it must read what it needs inside and do
+                nothing that can't be done twice, such as placing an order.
+            attempts: How often at the most.
+
+        Returns:
+            What the function returned the last time.
+
+        Raises:
+            DatabaseBusy: If the database was still locked the last time; nothing was stored.
+            CommitOutcomeUnknown: If the connection was lost while committing: that is not repeated.
+        """
+        attempt = 1
+        while True:
+            try:
+                with self.transaction() as session:
+                    return work(session)
+            except DatabaseBusy as e:
+                if attempt >= attempts:
+                    raise
+                delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2**attempt) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+                attempt += 1
+                logger.warning("%s Attempt %d of %d follows in %.2f s.", e, attempt, attempts, delay)
+                time.sleep(delay)
+
+    def pool_status(self) -> PoolStatus:
+        """Return how many connections are in use and how many wait."""
+        pool = self.engine.pool
+        if isinstance(pool, QueuePool):
+            return PoolStatus(checked_out=pool.checkedout(), idle=pool.checkedin())
+        return PoolStatus(checked_out=0, idle=1)
+
+    def close(self) -> None:
+        """Close all connections; the models have no database until the next ``init_db``."""
+        if _session.bound_engine() is self.engine:
+            _session.bind(None)
+        self.engine.dispose()
+
+    def __repr__(self) -> str:
+        """Return the database in one line, without its password."""
+        return f"Database({self.url})"

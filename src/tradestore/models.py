@@ -1,0 +1,170 @@
+"""Opening a database."""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from sqlalchemy import URL, Engine, create_engine, inspect
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError
+
+from tradestore._engine import (
+    PoolOptions,
+    check_url,
+    engine_arguments,
+    extra_for,
+    is_memory,
+    masked,
+    prepare_engine,
+)
+from tradestore._session import REQUEST_ID_CTX_KEY, bind, bound_engine, get_request_or_thread_id
+from tradestore._session import request_id_context as _request_id_ctx_var
+from tradestore.base import ModelBase, SessionType
+from tradestore.database import Database
+from tradestore.exceptions import DatabaseUnreachable, InvalidDatabaseUrl, MissingDriver
+from tradestore.key_value_store import KeyValueStoreModel
+from tradestore.migrations import check_migrate, set_sqlite_to_wal
+from tradestore.pairlock import PairLock
+from tradestore.trade_model import Order, Trade
+from tradestore.wallet_history import WalletHistory
+
+__all__ = [
+    "REQUEST_ID_CTX_KEY",
+    "KeyValueStoreModel",
+    "ModelBase",
+    "Order",
+    "PairLock",
+    "SessionType",
+    "Trade",
+    "WalletHistory",
+    "check_migrate",
+    "create_engine",
+    "custom_data_rpc_wrapper",
+    "get_request_or_thread_id",
+    "init_db",
+    "resolve_db_url",
+]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_LIVE_FILE, _DRY_RUN_FILE = "tradesv3.sqlite", "tradesv3.dryrun.sqlite"
+
+
+def init_db(
+    db_url: str,
+    *,
+    pool_size: int = 5,
+    max_overflow: int = 10,
+    pool_timeout: float = 30.0,
+    pool_recycle: int = 1800,
+    busy_timeout: float = 30.0,
+) -> Database:
+    """Open a database, bring its tables up to date, and let all models use it.
+
+    A database that was open before is closed, and its sessions end.
+
+    Args:
+        db_url: ``sqlite://`` for memory, ``sqlite:///file``, ``postgresql://``, ``mysql://`` or ``mariadb://``.
+        pool_size: Connections that are kept open.
+        max_overflow: Further ones that may be opened for a while.
+        pool_timeout: Seconds to wait for one of them.
+        pool_recycle: Seconds after which a connection to a server is replaced by a new one.
+        busy_timeout: Seconds to wait for another writer, on SQLite.
+
+    Returns:
+        The open database: transactions, the pool's state, and closing.
+
+    Raises:
+        InvalidDatabaseUrl: If the URL cannot be used.
+        MissingDriver: If the driver that it asks for is not installed.
+        DatabaseUnreachable: If nobody answers there, or the login is refused.
+        MigrationError: If the tables there cannot be brought up to date, or are newer than the library.
+    """
+    options = PoolOptions(
+        pool_size=pool_size,
+        max_overflow=max_overflow,
+        pool_timeout=pool_timeout,
+        pool_recycle=pool_recycle,
+        busy_timeout=busy_timeout,
+    )
+    url = check_url(db_url)
+    engine = _create_engine(db_url, url, options)
+    try:
+        _prepare_tables(engine, url)
+    except BaseException:
+        engine.dispose()
+        raise
+    previous = bound_engine()
+    bind(engine)
+    if previous is not None:
+        previous.dispose()
+    return Database(engine)
+
+
+def _create_engine(db_url: str, url: URL, options: PoolOptions) -> Engine:
+    try:
+        engine = create_engine(url, **engine_arguments(url, options))
+    except NoSuchModuleError as e:
+        msg = (
+            f"{masked(url)} is no valid database URL: the dialect {url.drivername!r} is unknown. "
+            "Use sqlite, postgresql, mysql or mariadb."
+        )
+        raise InvalidDatabaseUrl(msg) from e
+    except ImportError as e:
+        msg = (
+            f"The driver {e.name!r} for {masked(url)} is not installed: "
+            f"run pip install 'tradestore[{extra_for(e.name)}]'."
+        )
+        raise MissingDriver(msg) from e
+    prepare_engine(engine)
+    return engine
+
+
+def _prepare_tables(engine: Engine, url: URL) -> None:
+    try:
+        with engine.connect() as connection:
+            previous_tables = inspect(connection).get_table_names()
+    except DBAPIError as e:
+        raise _unreachable(url, e) from e
+    if not is_memory(url):
+        set_sqlite_to_wal(engine)
+    check_migrate(engine, ModelBase, previous_tables)
+
+
+def _unreachable(url: URL, error: DBAPIError) -> DatabaseUnreachable:
+    reason = str(error.orig).strip()
+    return DatabaseUnreachable(
+        f"The database {masked(url)} cannot be opened ({reason}): check that the folder exists or that the server runs, "
+        "and the user, the password and the database's name."
+    )
+
+
+def custom_data_rpc_wrapper(func: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Let a function of another thread read what is stored now, and leave no session behind."""
+
+    @wraps(func)
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        Trade.session.rollback()
+        try:
+            return func(*args, **kwargs)
+        finally:
+            Trade.session.rollback()
+            Trade.session.remove()
+
+    return wrapper
+
+
+def resolve_db_url(config: Mapping[str, Any]) -> str:
+    """Return the database URL of a bot's configuration: dry runs never share a file with live trading.
+
+    Args:
+        config: ``db_url``, and ``dry_run`` if the bot only pretends.
+
+    Raises:
+        InvalidDatabaseUrl: If there is no ``db_url``.
+    """
+    db_url = config.get("db_url")
+    if not db_url:
+        msg = "The configuration has no db_url: add one, such as sqlite:///tradesv3.sqlite."
+        raise InvalidDatabaseUrl(msg)
+    return str(db_url).replace(_LIVE_FILE, _DRY_RUN_FILE) if config.get("dry_run") else str(db_url)

@@ -1,0 +1,53 @@
+"""What each engine can do: a test asks for a capability and never for an engine's name.
+
+`@pytest.mark.needs("persistent", "row_locks")` runs a test only on the engines that have both; a
+test with the fixture `backend` may also read a capability and expect accordingly.
+"""
+
+from dataclasses import dataclass
+
+from tests.servers import MariaDBServer, PostgresServer, Server
+
+__all__ = ["BACKENDS", "Backend"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """An engine and a driver that the store is tested with.
+
+    Attributes:
+        id: Name in test ids and for `--engines`.
+        scheme: What stands before `://` in the URL.
+        server: The private server to start, None for a library inside the process.
+        persistent: What was committed is there for another connection, process or day.
+        row_locks: Two transactions may write at the same time, and so wait for each other or deadlock.
+        transactional_ddl: A transaction that is rolled back takes its schema changes along.
+        checks_types: The engine itself refuses a text that is too long or not of the column's type.
+    """
+
+    id: str
+    scheme: str
+    server: type[Server] | None = None
+    persistent: bool = True
+    row_locks: bool = True
+    transactional_ddl: bool = True
+    checks_types: bool = True
+
+    @property
+    def networked(self) -> bool:
+        """Whether a server is asked over a connection that can be lost."""
+        return self.server is not None
+
+    def is_one_of(self, names: list[str]) -> bool:
+        """Say whether *names* has this engine's id or its first word, as in `sqlite` for `sqlite-file`."""
+        return self.id in names or self.id.partition("-")[0] in names
+
+
+BACKENDS = (
+    Backend(id="sqlite-memory", scheme="sqlite", persistent=False, row_locks=False, checks_types=False),
+    Backend(id="sqlite-file", scheme="sqlite", row_locks=False, checks_types=False),
+    Backend(id="postgresql-psycopg2", scheme="postgresql", server=PostgresServer),
+    Backend(id="postgresql-psycopg", scheme="postgresql+psycopg", server=PostgresServer),
+    Backend(id="mysql", scheme="mysql", server=MariaDBServer, transactional_ddl=False),
+    Backend(id="mariadb", scheme="mariadb", server=MariaDBServer, transactional_ddl=False),
+)

@@ -1,0 +1,168 @@
+"""Fixtures for every test: the engines, a store on each of them, and a tidy house afterwards."""
+
+import os
+import signal
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+import sqlalchemy
+
+import tradestore
+from tests.capabilities import BACKENDS, Backend
+from tests.servers import MariaDBServer, PostgresServer, Server
+
+# A busy machine is no reason to fail, and a test that fails must fail again.
+hypothesis.settings.register_profile("tradestore", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("tradestore")
+
+ENGINES_KEY = pytest.StashKey[list[Backend]]()
+ENGINE_PROPERTY = "engine"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--engines`."""
+    parser.addoption(
+        "--engines",
+        metavar="NAMES",
+        help="run only on these engines, by id or its first word, such as: sqlite,mariadb (default: all)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read `--engines`, and stop the servers also when the run is terminated."""
+    option = config.getoption("engines")
+    names = option.split(",") if option else [backend.id for backend in BACKENDS]
+    unknown = [name for name in names if not any(backend.is_one_of([name]) for backend in BACKENDS)]
+    if unknown:
+        known = ", ".join(backend.id for backend in BACKENDS)
+        raise pytest.UsageError(f"--engines: {', '.join(unknown)} is unknown; known are {known}")
+    config.stash[ENGINES_KEY] = [backend for backend in BACKENDS if backend.is_one_of(names)]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that uses `backend` on all engines that have what the test needs."""
+    if "backend" in metafunc.fixturenames:
+        needs = [name for mark in metafunc.definition.iter_markers("needs") for name in mark.args]
+        able = [backend for backend in BACKENDS if all(getattr(backend, name) for name in needs)]
+        metafunc.parametrize("backend", able, ids=[backend.id for backend in able], indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the engines that were not chosen."""
+    chosen = config.stash[ENGINES_KEY]
+    left_out = [item for item in items if (backend := _backend_of(item)) and backend not in chosen]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say which versions and engines are tested."""
+    return [
+        f"sqlalchemy {sqlalchemy.__version__}, sqlite {sqlite3.sqlite_version}",
+        f"engines: {', '.join(backend.id for backend in config.stash[ENGINES_KEY])}",
+    ]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say in the closing lines which engines ran, and why the others didn't."""
+    ran = Counter(
+        dict(report.user_properties).get(ENGINE_PROPERTY)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call" and not report.skipped
+    )
+    terminalreporter.section("engines")
+    for backend in BACKENDS:
+        missing = backend.server.missing() if backend.server else None
+        if backend not in config.stash[ENGINES_KEY]:
+            verdict = "not chosen"
+        elif missing:
+            verdict = f"ABSENT: {missing}"
+        else:
+            verdict = f"{ran[backend.id]} tests ran"
+        terminalreporter.line(f"{backend.id}: {verdict}")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """Return a running PostgreSQL of our own."""
+    with _serve(PostgresServer) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[Server]:
+    """Return a running MariaDB of our own."""
+    with _serve(MariaDBServer) as server:
+        yield server
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Return the engine under test, with what it can do."""
+    chosen: Backend = request.param
+    request.node.user_properties.append((ENGINE_PROPERTY, chosen.id))
+    return chosen
+
+
+@pytest.fixture
+def server(backend: Backend, request: pytest.FixtureRequest) -> Server:
+    """Return the server behind *backend*; mark the test with `needs("networked")`."""
+    name = "postgres_server" if backend.server is PostgresServer else "mariadb_server"
+    found: Server = request.getfixturevalue(name)
+    return found
+
+
+@pytest.fixture
+def store_url(backend: Backend, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty database, of its own for each test."""
+    if backend.networked:
+        server: Server = request.getfixturevalue("server")
+        server.create_database()
+        return server.url(backend.scheme)
+    return f"sqlite:///{tmp_path / 'store.sqlite'}" if backend.persistent else "sqlite://"
+
+
+@pytest.fixture
+def database(store_url: str) -> Iterator[tradestore.Database]:
+    """Return an open store; afterwards every connection must be back in the pool."""
+    opened = tradestore.init_db(store_url)
+    try:
+        yield opened
+        tradestore.Trade.session.remove()
+        pool = opened.engine.pool
+        if isinstance(pool, sqlalchemy.QueuePool):  # The other pools don't count.
+            assert pool.checkedout() == 0, f"a connection was not given back: {pool.status()}"
+    finally:
+        tradestore.Trade.session.remove()
+        opened.close()
+
+
+@pytest.fixture(autouse=True)
+def _memory_emptied_and_off() -> Iterator[None]:
+    yield
+    tradestore.disable_database_use("5m")  # Each reset empties only what the mode in force uses.
+    tradestore.LocalTrade.reset_trades()
+    tradestore.PairLocks.reset_locks()
+    tradestore.CustomDataWrapper.reset_custom_data()
+    tradestore.enable_database_use()
+
+
+def _backend_of(item: pytest.Item) -> Backend | None:
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("backend") if callspec else None
+
+
+def _serve(kind: type[Server]) -> Server:
+    missing = kind.missing()
+    if missing and os.environ.get("TRADESTORE_REQUIRE_SERVERS") == "1":
+        pytest.fail(f"TRADESTORE_REQUIRE_SERVERS=1, but {missing}", pytrace=False)
+    if missing:
+        pytest.skip(missing)
+    return kind()
