@@ -11,59 +11,64 @@ class DatabaseOnly:
     @staticmethod
     def get_trades(trade_filter: Any = None, include_orders: bool = True) -> Any:
         """Refuse: filters are SQL expressions. Use ``get_trades_proxy``, which works in both modes."""
-        _refuse("get_trades")
+        refuse("get_trades")
 
     @staticmethod
     def get_trades_query(trade_filter: Any = None, include_orders: bool = True) -> Any:
         """Refuse: a query needs a database."""
-        _refuse("get_trades_query")
+        refuse("get_trades_query")
 
     @staticmethod
     def get_open_trades_without_assigned_fees() -> Any:
         """Refuse: backtests know all fees."""
-        _refuse("get_open_trades_without_assigned_fees")
+        refuse("get_open_trades_without_assigned_fees")
 
     @staticmethod
     def get_closed_trades_without_assigned_fees() -> Any:
         """Refuse: backtests know all fees."""
-        _refuse("get_closed_trades_without_assigned_fees")
+        refuse("get_closed_trades_without_assigned_fees")
 
     @staticmethod
     def get_overall_performance(start_date: Any = None) -> Any:
         """Refuse: the report is grouped in SQL."""
-        _refuse("get_overall_performance")
+        refuse("get_overall_performance")
 
     @staticmethod
     def get_enter_tag_performance(pair: str | None) -> Any:
         """Refuse: the report is grouped in SQL."""
-        _refuse("get_enter_tag_performance")
+        refuse("get_enter_tag_performance")
 
     @staticmethod
     def get_exit_reason_performance(pair: str | None) -> Any:
         """Refuse: the report is grouped in SQL."""
-        _refuse("get_exit_reason_performance")
+        refuse("get_exit_reason_performance")
 
     @staticmethod
     def get_mix_tag_performance(pair: str | None) -> Any:
         """Refuse: the report is grouped in SQL."""
-        _refuse("get_mix_tag_performance")
+        refuse("get_mix_tag_performance")
 
     @staticmethod
     def get_best_pair(trade_filter: Any = None) -> Any:
         """Refuse: the report is grouped in SQL."""
-        _refuse("get_best_pair")
+        refuse("get_best_pair")
 
     @staticmethod
     def get_trading_volume(trade_filter: Any = None) -> Any:
         """Refuse: the report is summed in SQL."""
-        _refuse("get_trading_volume")
+        refuse("get_trading_volume")
 
     def delete(self) -> None:
         """Refuse: a trade in memory is dropped by ``remove_bt_trade``."""
-        _refuse("delete")
+        refuse("delete")
 
 
-def _refuse(name: str) -> NoReturn:
+def refuse(name: str) -> NoReturn:
+    """Say which question of a trade needs a database.
+
+    Raises:
+        NotImplementedError: Always.
+    """
     msg = (
         f"Trade.{name}() needs a database: call init_db() and enable_database_use() first. "
         "In memory, get_trades_proxy() and the bt_ lists answer."

@@ -22,7 +22,7 @@ class PlainRecord:
             for base in cls.__mro__
             if issubclass(base, PlainRecord)
             for name, hint in get_annotations(base).items()
-            if not name.startswith("_") and get_origin(hint) is not ClassVar
+            if not name.startswith("_") and not _is_class_variable(hint)
         )
 
     def __init__(self, **values: Any) -> None:
@@ -34,6 +34,10 @@ class PlainRecord:
             raise TypeError(msg)
         for name, value in values.items():
             setattr(self, name, value)
+
+
+def _is_class_variable(hint: object) -> bool:
+    return get_origin(hint) is ClassVar
 
 
 class CutText:

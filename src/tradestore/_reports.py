@@ -1,14 +1,125 @@
 """What closed trades brought, grouped in SQL by one function."""
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, select
+from sqlalchemy import ColumnElement, Row, Select, case, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from tradestore._database_only import refuse
+from tradestore._session import SessionType
 from tradestore.base import ModelBase
 
 NO_TAG = "Other"
+
+TradeFilter = Sequence[ColumnElement[bool]] | ColumnElement[bool] | None
+
+
+class TradeReports:
+    """The reports of the mapped ``Trade``; in memory they are refused."""
+
+    use_db: ClassVar[bool]
+    session: ClassVar[SessionType]
+    pair: Any
+    is_open: Any
+    close_date: Any
+    enter_tag: Any
+    exit_reason: Any
+
+    @staticmethod
+    def _generic_performance_query(
+        columns: Sequence[InstrumentedAttribute[Any]],
+        filters: Sequence[ColumnElement[bool]],
+        fallback: str = "",
+    ) -> Select[Any]:
+        """Return the query that sums up trades by columns; see :func:`performance_query`."""
+        return performance_query(columns, filters, fallback)
+
+    @classmethod
+    def get_overall_performance(cls, start_date: datetime | None = None) -> list[dict[str, Any]]:
+        """Return what each pair brought, best profit first.
+
+        Args:
+            start_date: Only of trades closed since then (UTC).
+        """
+        filters = cls._closed(None)
+        if start_date is not None:
+            filters.append(cls.close_date >= start_date)
+        rows = cls._rows(performance_query([cls.pair], filters, ""), "get_overall_performance")
+        return [
+            {
+                "pair": row.pair,
+                "profit_ratio": row.profit_ratio,
+                "profit": _percent(row.profit_ratio),
+                "profit_pct": _percent(row.profit_ratio),
+                "profit_abs": row.profit_sum_abs,
+                "count": row.count,
+            }
+            for row in rows
+        ]
+
+    @classmethod
+    def get_enter_tag_performance(cls, pair: str | None) -> list[dict[str, Any]]:
+        """Return what each entry tag brought, of one pair or of all, best profit first."""
+        query = performance_query([cls.enter_tag], cls._closed(pair), NO_TAG)
+        return _report(cls._rows(query, "get_enter_tag_performance"), "enter_tag")
+
+    @classmethod
+    def get_exit_reason_performance(cls, pair: str | None) -> list[dict[str, Any]]:
+        """Return what each exit reason brought, of one pair or of all, best profit first."""
+        query = performance_query([cls.exit_reason], cls._closed(pair), NO_TAG)
+        return _report(cls._rows(query, "get_exit_reason_performance"), "exit_reason")
+
+    @classmethod
+    def get_mix_tag_performance(cls, pair: str | None) -> list[dict[str, Any]]:
+        """Return what each entry tag and exit reason together brought, of one pair or of all, best profit first.
+
+        The ratio of a group is the sum of its trades' ratios.
+        """
+        return _report(cls._rows(mix_tag_query(cls._closed(pair)), "get_mix_tag_performance"), "mix_tag")
+
+    @classmethod
+    def get_best_pair(cls, trade_filter: TradeFilter = None) -> Row[Any] | None:
+        """Return the row of the pair with the best profit, None without a closed trade.
+
+        Args:
+            trade_filter: Further SQL expressions on the columns; the caller's list stays as it is.
+
+        Returns:
+            A row of pair, profit ratio, profit in stake currency, and number of trades.
+        """
+        query = performance_query([cls.pair], [*cls._closed(None), *conditions(trade_filter)], "")
+        return next(iter(cls._rows(query.limit(1), "get_best_pair")), None)
+
+    @classmethod
+    def get_trading_volume(cls, trade_filter: TradeFilter = None) -> float:
+        """Return what everything filled cost, in stake currency.
+
+        Args:
+            trade_filter: SQL expressions on the columns of trades; the caller's list stays as it is.
+        """
+        rows = cls._rows(volume_query(conditions(trade_filter)), "get_trading_volume")
+        return float(rows[0][0])
+
+    @classmethod
+    def _closed(cls, pair: str | None) -> list[ColumnElement[bool]]:
+        filters = [cls.is_open.is_(False)]
+        return filters if pair is None else [*filters, cls.pair == pair]
+
+    @classmethod
+    def _rows(cls, query: Select[Any], report: str) -> Sequence[Row[Any]]:
+        if not cls.use_db:
+            refuse(report)
+        rows: Sequence[Row[Any]] = cls.session.execute(query).all()
+        return rows
+
+
+def conditions(trade_filter: TradeFilter) -> list[ColumnElement[bool]]:
+    """Return a caller's filter, which may be none, one or several, as a list of its own."""
+    if trade_filter is None:
+        return []
+    return list(trade_filter) if isinstance(trade_filter, Sequence) else [trade_filter]
 
 
 def performance_query(
@@ -98,18 +209,21 @@ def volume_query(filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
     )
 
 
-def report_rows(rows: Sequence[Any], *names: str) -> list[dict[str, Any]]:
-    """Return report rows as dicts: the named columns, the profit as ratio, percentage and money, and the count."""
+def _report(rows: Sequence[Row[Any]], name: str) -> list[dict[str, Any]]:
     return [
         {
-            **{name: getattr(row, name) for name in names},
+            name: getattr(row, name),
             "profit_ratio": row.profit_ratio,
-            "profit_pct": round(row.profit_ratio * 100, 2),
+            "profit_pct": _percent(row.profit_ratio),
             "profit_abs": row.profit_sum_abs,
             "count": row.count,
         }
         for row in rows
     ]
+
+
+def _percent(ratio: float) -> float:
+    return round(ratio * 100, 2)
 
 
 def _invested_per_trade() -> Any:

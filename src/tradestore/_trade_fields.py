@@ -58,7 +58,7 @@ class TradeFields(PlainRecord):
     precision_mode: int | None = None
     precision_mode_price: int | None = None
     contract_size: float | None = None
-    leverage: float = 1.0
+    leverage: float | None = 1.0
     is_short: bool = False
     liquidation_price: float | None = None
     interest_rate: float = 0.0
@@ -130,8 +130,9 @@ class TradeFields(PlainRecord):
         """Return the trade in one line."""
         since = self.open_date_utc.strftime(DATETIME_FORMAT) if self.is_open else "closed"
         return (
-            f"Trade(id={self.id}, pair={self.pair}, amount={_number_text(self.amount)}, is_short={self.is_short or False},"
-            f" leverage={_number_text(self.leverage or 1.0, 1)}, open_rate={_number_text(self.open_rate)}, open_since={since})"
+            f"Trade(id={self.id}, pair={self.pair}, amount={_number_text(self.amount)}, "
+            f"is_short={self.is_short or False}, leverage={_number_text(self.leverage or 1.0, 1)}, "
+            f"open_rate={_number_text(self.open_rate)}, open_since={since})"
         )
 
 

@@ -1,9 +1,10 @@
 """The declarative base of all tables, ours and the user's own."""
 
-from typing import ClassVar
+import copy
+from typing import Any, ClassVar, Self
 
 from sqlalchemy import MetaData
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, object_mapper
 
 from tradestore._session import SessionType, scoped
 
@@ -16,7 +17,7 @@ NAMING_CONVENTION = {
     "fk": "%(table_name)s_%(column_0_name)s_fkey",
     "pk": "%(table_name)s_pkey",
 }
-"""Names of keys and indexes, the ones that PostgreSQL gave in existing databases, so that they can be dropped anywhere."""
+"""Names of keys and indexes, as PostgreSQL gave them in existing databases, so that they can be dropped anywhere."""
 
 TEXT_RULES = {
     f"{dialect}_{option}": value
@@ -35,3 +36,15 @@ class ModelBase(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     session: ClassVar[SessionType] = scoped
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return an independent object with the same values that belongs to no session; related ones stay behind."""
+        mapper = object_mapper(self)
+        twin: Self = mapper.class_manager.new_instance()
+        memo[id(self)] = twin
+        for attribute in mapper.column_attrs:
+            setattr(twin, attribute.key, getattr(self, attribute.key))
+        for name, value in self.__dict__.items():
+            if name not in mapper.attrs and name != "_sa_instance_state":
+                setattr(twin, name, copy.deepcopy(value, memo))
+        return twin

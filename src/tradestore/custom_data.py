@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 _TYPE_LENGTH = 25
 
-_Query = TypeVar("_Query", bound=Select[Any])
+_Query = TypeVar("_Query", bound=Select[*tuple[Any, ...]])
 
 
 class _CustomData(ModelBase, LocalCustomData):

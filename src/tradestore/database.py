@@ -110,7 +110,7 @@ class Database:
             except DatabaseBusy as e:
                 if attempt >= attempts:
                     raise
-                delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2**attempt) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+                delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2**attempt) * random.uniform(0.5, 1.5)
                 attempt += 1
                 logger.warning("%s Attempt %d of %d follows in %.2f s.", e, attempt, attempts, delay)
                 time.sleep(delay)

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal, cast
 
-from sqlalchemy import String, delete, func, select, update
+from sqlalchemy import CursorResult, String, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -102,7 +102,8 @@ class KeyValueStore:
         values = _columns_for(key, value)
         row = update(_KeyValueStoreModel).where(_KeyValueStoreModel.key == key).values(values)
         session = _KeyValueStoreModel.session
-        if session.execute(row).rowcount == 0:
+        found = cast("CursorResult[Any]", session.execute(row))
+        if found.rowcount == 0:
             try:
                 with session.begin_nested():
                     session.add(_KeyValueStoreModel(key=key, **values))

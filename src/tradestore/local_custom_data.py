@@ -11,7 +11,7 @@ from tradestore._record import PlainRecord
 from tradestore.constants import CUSTOM_DATA_KEY_LENGTH
 from tradestore.exceptions import InvalidValue
 
-__all__ = ["CustomDataBook", "LocalCustomData", "PLAIN_TYPES", "check_key", "decode_value", "encode_value"]
+__all__ = ["PLAIN_TYPES", "CustomDataBook", "LocalCustomData", "check_key", "decode_value", "encode_value"]
 
 logger = logging.getLogger(__name__)
 

@@ -202,8 +202,8 @@ class LocalOrder(PlainRecord):
         if self.has_final_status and self.filled and self.order_filled_date is None:
             self.order_filled_date = fill_time or utc_now()
 
-    @classmethod
-    def update_orders(cls, orders: Iterable["LocalOrder"], order: Any) -> None:
+    @staticmethod
+    def update_orders(orders: Iterable["LocalOrder"], order: Any) -> None:
         """Update whichever of the orders an exchange's answer is about, and store the change.
 
         Args:
@@ -219,10 +219,9 @@ class LocalOrder(PlainRecord):
             logger.warning("Order %s is none of the given ones: nothing was updated.", identifier)
             return
         known.update_from_ccxt_object(order)
-        cls._persist()
+        known.persist()
 
-    @classmethod
-    def _persist(cls) -> None:
+    def persist(self) -> None:
         """Store the change: nothing to do in memory, where every change is already kept."""
 
     def to_ccxt_object(self, stopPriceName: str = "stopPrice") -> dict[str, Any]:  # noqa: N803 - the documented name

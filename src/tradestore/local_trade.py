@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from tradestore._book import BookView, TradeBook
-from tradestore._clock import as_utc, utc_now
+from tradestore._clock import utc_now
 from tradestore._database_only import DatabaseOnly
 from tradestore._trade_json import read_trade, trade_to_json
 from tradestore._trade_orders import TradeOrders
@@ -58,7 +58,8 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
         if values.get("open_date") is None:
             values["open_date"] = utc_now()
         super().__init__(**values)
-        if self.open_trade_value is None and self.amount is not None and self.open_rate is not None:
+        needed = (values.get("amount"), values.get("open_rate"))
+        if self.open_trade_value is None and None not in needed:
             self.recalc_open_trade_value()
 
     def update_order(self, order: dict[str, Any]) -> None:
@@ -105,7 +106,7 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
             else:
                 logger.info("%s_%s has been fulfilled for %s.", kind, side.upper(), self)
             self._take_exit(order, price, recalculating)
-        self._persist()
+        self.persist()
 
     def _take_exit(self, order: LocalOrder, price: float, recalculating: bool) -> None:
         sold, held = self._to_contracts(order.safe_amount_after_fee), self._to_contracts(self.amount)
@@ -310,7 +311,7 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
             trade.stop_loss = 0.0
             trade.initial_stop_loss_pct = None
             trade.adjust_stop_loss(trade.open_rate, desired_stoploss)
-        cls._persist()
+        cls.persist()
 
     def to_json(self, minified: bool = False) -> dict[str, Any]:
         """Return the trade with its orders as JSON-ready values.
@@ -331,9 +332,9 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
         trade = cls(**fields)
         for order_fields in orders:
             order = cls.order_class(**order_fields)
-            if not cls.use_db:
-                order._trade_bt = trade
             trade.orders.append(order)
+            if order.trade is None:
+                order._trade_bt = trade  # noqa: SLF001 - the documented way in which a backtest ties an order to its trade
         return trade
 
     def set_custom_data(self, key: str, value: Any) -> None:
@@ -358,7 +359,7 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
         self.custom_data_book.delete(self.id, key)
 
     @classmethod
-    def _persist(cls) -> None:
+    def persist(cls) -> None:
         """Store the change: nothing to do in memory, where every change is already kept."""
 
     @staticmethod

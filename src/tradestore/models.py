@@ -12,12 +12,11 @@ from tradestore._engine import (
     check_url,
     engine_arguments,
     extra_for,
-    is_memory,
     masked,
     prepare_engine,
 )
 from tradestore._session import REQUEST_ID_CTX_KEY, bind, bound_engine, get_request_or_thread_id
-from tradestore._session import request_id_context as _request_id_ctx_var
+from tradestore._session import request_id_context as _request_id_ctx_var  # noqa: F401 - web servers import it here
 from tradestore.base import ModelBase, SessionType
 from tradestore.database import Database
 from tradestore.exceptions import DatabaseUnreachable, InvalidDatabaseUrl, MissingDriver
@@ -88,7 +87,7 @@ def init_db(
         busy_timeout=busy_timeout,
     )
     url = check_url(db_url)
-    engine = _create_engine(db_url, url, options)
+    engine = _create_engine(url, options)
     try:
         _prepare_tables(engine, url)
     except BaseException:
@@ -101,7 +100,7 @@ def init_db(
     return Database(engine)
 
 
-def _create_engine(db_url: str, url: URL, options: PoolOptions) -> Engine:
+def _create_engine(url: URL, options: PoolOptions) -> Engine:
     try:
         engine = create_engine(url, **engine_arguments(url, options))
     except NoSuchModuleError as e:
@@ -126,15 +125,14 @@ def _prepare_tables(engine: Engine, url: URL) -> None:
             previous_tables = inspect(connection).get_table_names()
     except DBAPIError as e:
         raise _unreachable(url, e) from e
-    if not is_memory(url):
-        set_sqlite_to_wal(engine)
     check_migrate(engine, ModelBase, previous_tables)
+    set_sqlite_to_wal(engine)
 
 
 def _unreachable(url: URL, error: DBAPIError) -> DatabaseUnreachable:
     reason = str(error.orig).strip()
     return DatabaseUnreachable(
-        f"The database {masked(url)} cannot be opened ({reason}): check that the folder exists or that the server runs, "
+        f"The database {masked(url)} cannot be opened ({reason}): check that the folder exists or the server runs, "
         "and the user, the password and the database's name."
     )
 

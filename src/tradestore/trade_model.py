@@ -3,174 +3,32 @@
 import copy
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from sqlalchemy import (
-    ColumnElement,
-    Enum,
-    ForeignKey,
-    ScalarResult,
-    Select,
-    String,
-    UniqueConstraint,
-    func,
-    inspect,
-    select,
-)
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import (
-    InstrumentedAttribute,
-    Mapped,
-    mapped_column,
-    raiseload,
-    relationship,
-    subqueryload,
-    validates,
-)
+from sqlalchemy import ColumnElement, Enum, ScalarResult, Select, String, func, inspect, select
+from sqlalchemy.orm import Mapped, mapped_column, raiseload, relationship, subqueryload, validates
 
 from tradestore._clock import utc_now
+from tradestore._database_only import refuse
+from tradestore._order_model import Order, UnpricedOrder
 from tradestore._record import cut
-from tradestore._reports import NO_TAG, mix_tag_query, performance_query, report_rows, volume_query
+from tradestore._reports import TradeFilter, TradeReports, conditions
 from tradestore._session import settle
 from tradestore._sqltypes import Number, UtcDateTime
 from tradestore.accounting.profit import ProfitStruct
 from tradestore.base import TEXT_RULES, ModelBase
-from tradestore.constants import (
-    CURRENCY_LENGTH,
-    ID_LENGTH,
-    NAME_LENGTH,
-    ORDER_TYPE_LENGTH,
-    PAIR_LENGTH,
-    TAG_LENGTH,
-)
+from tradestore.constants import CURRENCY_LENGTH, NAME_LENGTH, PAIR_LENGTH, TAG_LENGTH
 from tradestore.custom_data import CustomDataWrapper, _CustomData
 from tradestore.enums import TradingMode
-from tradestore.exceptions import DependencyException, InvalidOrder
+from tradestore.exceptions import DependencyException
 from tradestore.local_custom_data import LocalCustomData
 from tradestore.local_order import LocalOrder
 from tradestore.local_trade import LocalTrade
 
 __all__ = ["LocalTrade", "Order", "ProfitStruct", "Trade", "UnpricedOrder"]
 
-TradeFilter = Sequence[ColumnElement[bool]] | ColumnElement[bool] | None
 
-
-class UnpricedOrder(InvalidOrder, IntegrityError):
-    """An order that cannot be stored, since nobody told a price for it.
-
-    It is an ``IntegrityError`` too: that is what the column without a value would have been answered with.
-    """
-
-    def __init__(self, order: LocalOrder) -> None:
-        """Name the order."""
-        self._message = (
-            f"Order {order.order_id!r} ({order.ft_pair}) cannot be stored: no price is known for it. "
-            "Pass the price that was asked for, as parse_from_ccxt_object(..., price=...) or as ft_price."
-        )
-        IntegrityError.__init__(self, None, None, ValueError(self._message))
-
-    def __str__(self) -> str:
-        """Return the message."""
-        return self._message
-
-
-class Order(ModelBase, LocalOrder):
-    """One order on the exchange, and what became of it. See :class:`LocalOrder` for the meaning of the fields."""
-
-    __tablename__ = "orders"
-    __table_args__ = (
-        UniqueConstraint("ft_pair", "order_id", name="_order_pair_order_id"),
-        TEXT_RULES,
-    )
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    ft_trade_id: Mapped[int] = mapped_column(ForeignKey("trades.id"), index=True)
-    ft_order_side: Mapped[str] = mapped_column(String(PAIR_LENGTH))
-    ft_pair: Mapped[str] = mapped_column(String(PAIR_LENGTH))
-    ft_is_open: Mapped[bool] = mapped_column(default=True, index=True)
-    ft_amount: Mapped[float] = mapped_column(Number)
-    ft_price: Mapped[float] = mapped_column(Number)
-    ft_cancel_reason: Mapped[str | None] = mapped_column(String(TAG_LENGTH))
-    order_id: Mapped[str] = mapped_column(String(ID_LENGTH), index=True)
-    status: Mapped[str | None] = mapped_column(String(TAG_LENGTH))
-    symbol: Mapped[str | None] = mapped_column(String(PAIR_LENGTH))
-    order_type: Mapped[str | None] = mapped_column(String(ORDER_TYPE_LENGTH))
-    side: Mapped[str | None] = mapped_column(String(PAIR_LENGTH))
-    price: Mapped[float | None] = mapped_column(Number)
-    average: Mapped[float | None] = mapped_column(Number)
-    amount: Mapped[float | None] = mapped_column(Number)
-    filled: Mapped[float | None] = mapped_column(Number)
-    remaining: Mapped[float | None] = mapped_column(Number)
-    cost: Mapped[float | None] = mapped_column(Number)
-    stop_price: Mapped[float | None] = mapped_column(Number)
-    order_date: Mapped[datetime | None] = mapped_column(UtcDateTime, default=utc_now)
-    order_filled_date: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    order_update_date: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    funding_fee: Mapped[float | None] = mapped_column(Number)
-    ft_fee_base: Mapped[float | None] = mapped_column(Number)
-    ft_order_tag: Mapped[str | None] = mapped_column(String(TAG_LENGTH))
-
-    _trade_live: Mapped["Trade"] = relationship(back_populates="orders")
-
-    def __init__(self, **values: Any) -> None:
-        """Build an order from its fields."""
-        LocalOrder.__init__(self, **{"ft_is_open": True} | values)
-
-    @validates("ft_order_tag", "ft_cancel_reason")
-    def _cut_text(self, _name: str, text: str | None) -> str | None:
-        return cut(text)
-
-    @property
-    def trade(self) -> LocalTrade | None:
-        """The trade that the order belongs to, in the database or in memory."""
-        return self._trade_bt or self._trade_live
-
-    def complete_for_storing(self) -> None:
-        """Fill in what the table needs and the exchange did not tell.
-
-        Raises:
-            UnpricedOrder: If no price is known at all.
-        """
-        if self.order_date is None:
-            self.order_date = utc_now()
-        if self.ft_price is not None:
-            return
-        value = self.cost / self.filled if self.cost and self.filled else None
-        price = self.price or self.average or value or self.stop_price
-        if not price:
-            raise UnpricedOrder(self)
-        self.ft_price = price
-
-    @staticmethod
-    def get_open_orders() -> Sequence["Order"]:
-        """Return all orders that wait on the exchange."""
-        return Order.session.scalars(select(Order).where(Order.ft_is_open).order_by(Order.id)).all()
-
-    @staticmethod
-    def order_by_id(order_id: str, pair: str | None = None) -> "Order | None":
-        """Return the order with the exchange's id, None without one.
-
-        Args:
-            order_id: As the exchange gave it.
-            pair: Exchanges may use an id once per pair; any pair if None.
-        """
-        query = select(Order).where(Order.order_id == str(order_id))
-        if pair is not None:
-            query = query.where(Order.ft_pair == pair)
-        return Order.session.scalars(query.order_by(Order.id)).first()
-
-    @classmethod
-    def _persist(cls) -> None:
-        if Trade.use_db:
-            settle()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Order":
-        """Return an independent order with the same values that belongs to no session."""
-        twin: Order = _twin(self, memo)
-        return twin
-
-
-class Trade(ModelBase, LocalTrade):
+class Trade(TradeReports, ModelBase, LocalTrade):
     """One position in one pair, from its first entry to its last exit. See :class:`LocalTrade` for its rules.
 
     Attributes:
@@ -235,7 +93,8 @@ class Trade(ModelBase, LocalTrade):
     funding_fee_running: Mapped[float | None] = mapped_column(Number)
     record_version: Mapped[int] = mapped_column(default=2)
 
-    orders: Mapped[list[Order]] = relationship(
+    # A list of orders is no list of plain orders to a type checker, though whoever reads it may treat it as one.
+    orders: Mapped[list[Order]] = relationship(  # type: ignore[assignment]
         order_by=Order.id, back_populates="_trade_live", cascade="all, delete-orphan", lazy="selectin"
     )
     custom_data: Mapped[list[_CustomData]] = relationship(cascade="all, delete-orphan")
@@ -261,7 +120,7 @@ class Trade(ModelBase, LocalTrade):
             DatabaseBusy: If the database stayed locked; nothing was stored.
             CommitOutcomeUnknown: If the connection was lost while committing.
         """
-        Trade._persist()
+        Trade.persist()
 
     @staticmethod
     def rollback() -> None:
@@ -270,12 +129,13 @@ class Trade(ModelBase, LocalTrade):
             Trade.session.rollback()
 
     @classmethod
-    def _persist(cls) -> None:
+    def persist(cls) -> None:
+        """Store the change, see :meth:`commit`."""
         if Trade.use_db:
             settle()
 
     @staticmethod
-    def get_trades_query(trade_filter: TradeFilter = None, include_orders: bool = True) -> Select[tuple["Trade"]]:
+    def get_trades_query(trade_filter: TradeFilter = None, include_orders: bool = True) -> Select["Trade"]:
         """Return the query for the matching trades, to be ordered and cut by the caller.
 
         Args:
@@ -286,8 +146,8 @@ class Trade(ModelBase, LocalTrade):
             NotImplementedError: In memory mode.
         """
         if not Trade.use_db:
-            return LocalTrade.get_trades_query()
-        query = select(Trade).where(*_filters(trade_filter))
+            refuse("get_trades_query")
+        query = select(Trade).where(*conditions(trade_filter))
         if include_orders:
             return query.options(subqueryload(Trade.orders))
         # Bringing loaded trades up to date by this query would take away the orders that they have.
@@ -355,7 +215,7 @@ class Trade(ModelBase, LocalTrade):
     @staticmethod
     def get_open_trades_without_assigned_fees() -> Sequence["Trade"]:
         """Return the open trades with orders whose entry fee is not known."""
-        return Trade.get_trades([Trade.is_open, Trade.fee_open_currency.is_(None), Trade.orders.any()]).all()
+        return Trade.get_trades([Trade.is_open.is_(True), Trade.fee_open_currency.is_(None), Trade.orders.any()]).all()
 
     @staticmethod
     def get_closed_trades_without_assigned_fees() -> Sequence["Trade"]:
@@ -363,95 +223,6 @@ class Trade(ModelBase, LocalTrade):
         return Trade.get_trades(
             [Trade.is_open.is_(False), Trade.fee_close_currency.is_(None), Trade.orders.any()]
         ).all()
-
-    @staticmethod
-    def _generic_performance_query(
-        columns: Sequence[InstrumentedAttribute[Any]],
-        filters: Sequence[ColumnElement[bool]],
-        fallback: str = "",
-    ) -> Select[Any]:
-        """Return the query that sums up trades by columns; see :func:`tradestore._reports.performance_query`."""
-        return performance_query(columns, filters, fallback)
-
-    @staticmethod
-    def get_overall_performance(start_date: datetime | None = None) -> list[dict[str, Any]]:
-        """Return what each pair brought, best profit first.
-
-        Args:
-            start_date: Only of trades closed since then (UTC).
-        """
-        filters = [Trade.is_open.is_(False)]
-        if start_date is not None:
-            filters.append(Trade.close_date >= start_date)
-        rows = Trade._performance([Trade.pair], filters)
-        return [
-            {
-                "pair": row["pair"],
-                "profit_ratio": row["profit_ratio"],
-                "profit": row["profit_pct"],
-                "profit_pct": row["profit_pct"],
-                "profit_abs": row["profit_abs"],
-                "count": row["count"],
-            }
-            for row in rows
-        ]
-
-    @staticmethod
-    def get_enter_tag_performance(pair: str | None) -> list[dict[str, Any]]:
-        """Return what each entry tag brought, of one pair or of all, best profit first."""
-        return Trade._performance([Trade.enter_tag], _closed(pair), NO_TAG)
-
-    @staticmethod
-    def get_exit_reason_performance(pair: str | None) -> list[dict[str, Any]]:
-        """Return what each exit reason brought, of one pair or of all, best profit first."""
-        return Trade._performance([Trade.exit_reason], _closed(pair), NO_TAG)
-
-    @staticmethod
-    def get_mix_tag_performance(pair: str | None) -> list[dict[str, Any]]:
-        """Return what each entry tag and exit reason together brought, of one pair or of all, best profit first.
-
-        The ratio of a group is the sum of its trades' ratios.
-        """
-        if not Trade.use_db:
-            return LocalTrade.get_mix_tag_performance(pair)
-        return report_rows(Trade.session.execute(mix_tag_query(_closed(pair))).all(), "mix_tag")
-
-    @staticmethod
-    def get_best_pair(trade_filter: TradeFilter = None) -> Any:
-        """Return the row of the pair with the best profit, None without a closed trade.
-
-        Args:
-            trade_filter: Further SQL expressions on the columns; the caller's list stays as it is.
-
-        Returns:
-            A row of pair, profit ratio, profit in stake currency, and number of trades.
-        """
-        if not Trade.use_db:
-            return LocalTrade.get_best_pair()
-        filters = [Trade.is_open.is_(False), *_filters(trade_filter)]
-        return Trade.session.execute(performance_query([Trade.pair], filters, "")).first()
-
-    @staticmethod
-    def get_trading_volume(trade_filter: TradeFilter = None) -> float:
-        """Return what everything filled cost, in stake currency.
-
-        Args:
-            trade_filter: SQL expressions on the columns of trades; the caller's list stays as it is.
-        """
-        if not Trade.use_db:
-            return LocalTrade.get_trading_volume()
-        return Trade.session.scalar(volume_query(_filters(trade_filter))) or 0.0
-
-    @staticmethod
-    def _performance(
-        columns: Sequence[InstrumentedAttribute[Any]],
-        filters: Sequence[ColumnElement[bool]],
-        fallback: str = "",
-    ) -> list[dict[str, Any]]:
-        if not Trade.use_db:
-            return LocalTrade.get_overall_performance()
-        rows = Trade.session.execute(performance_query(columns, filters, fallback)).all()
-        return report_rows(rows, *(column.key for column in columns))
 
     def set_custom_data(self, key: str, value: Any) -> None:
         """Remember a value for this trade, in place of what the key had before.
@@ -482,9 +253,9 @@ class Trade(ModelBase, LocalTrade):
             Trade.session.flush()
         return self.id
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Trade":
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return an independent trade with the same values and orders that belongs to no session."""
-        twin: Trade = _twin(self, memo)
+        twin = super().__deepcopy__(memo)
         if "orders" not in inspect(self).unloaded:
             twin.orders = [copy.deepcopy(order, memo) for order in self.orders]
         return twin
@@ -495,33 +266,5 @@ LocalTrade.order_class = Order
 
 
 def _defaults() -> dict[str, Any]:
-    return {
-        name: column.default.arg
-        for name, column in inspect(Trade).columns.items()
-        if column.default is not None and column.default.is_scalar
-    }
-
-
-def _twin(record: Any, memo: dict[int, Any]) -> Any:
-    mapper = inspect(type(record))
-    twin = mapper.class_manager.new_instance()
-    memo[id(record)] = twin
-    for name in mapper.columns.keys():
-        setattr(twin, name, getattr(record, name))
-    for name, value in record.__dict__.items():
-        if name not in mapper.all_orm_descriptors and name != "_sa_instance_state":
-            setattr(twin, name, copy.deepcopy(value, memo))
-    return twin
-
-
-def _filters(trade_filter: TradeFilter) -> Sequence[ColumnElement[bool]]:
-    if trade_filter is None:
-        return []
-    return list(trade_filter) if isinstance(trade_filter, Sequence) else [trade_filter]
-
-
-def _closed(pair: str | None) -> list[ColumnElement[bool]]:
-    filters = [Trade.is_open.is_(False)]
-    if pair is not None:
-        filters.append(Trade.pair == pair)
-    return filters
+    defaults: dict[str, Any] = {name: column.default for name, column in inspect(Trade).columns.items()}
+    return {name: default.arg for name, default in defaults.items() if default is not None and default.is_scalar}

@@ -1,0 +1,222 @@
+"""The tables of the first release."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+revision = "0001_initial"
+down_revision = None
+
+_MYSQL = ("mysql", "mariadb")
+_DateTime = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), *_MYSQL)
+_LongText = sa.Text().with_variant(mysql.LONGTEXT(), *_MYSQL)
+_BigCount = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_TEXT_RULES: dict[str, Any] = {
+    f"{dialect}_{option}": value
+    for dialect in _MYSQL
+    for option, value in {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}.items()
+}
+
+_TABLES = ("wallet_history", "KeyValueStore", "pairlocks", "trade_custom_data", "orders", "trades")
+
+
+def upgrade() -> None:
+    """Create all tables."""
+    _create_trades()
+    _create_orders()
+    _create_custom_data()
+    _create_pairlocks()
+    _create_key_value_store()
+    _create_wallet_history()
+
+
+def downgrade() -> None:
+    """Drop all tables."""
+    for name in _TABLES:
+        op.drop_table(name)
+    sa.Enum(name="tradingmode").drop(op.get_bind(), checkfirst=True)
+
+
+def _create_trades() -> None:
+    op.create_table(
+        "trades",
+        _id(),
+        _text("exchange", 25, required=True),
+        _text("pair", 25, required=True),
+        _text("base_currency", 25),
+        _text("stake_currency", 25),
+        _flag("is_open"),
+        *_fees("open"),
+        *_fees("close"),
+        _number("open_rate", required=True),
+        _number("open_rate_requested"),
+        _number("open_trade_value"),
+        _number("close_rate"),
+        _number("close_rate_requested"),
+        _number("realized_profit"),
+        _number("close_profit"),
+        _number("close_profit_abs"),
+        _number("stake_amount", required=True),
+        _number("max_stake_amount"),
+        _number("amount", required=True),
+        _number("amount_requested"),
+        sa.Column("open_date", _DateTime, nullable=False),
+        sa.Column("close_date", _DateTime),
+        _number("stop_loss"),
+        _number("stop_loss_pct"),
+        _number("initial_stop_loss"),
+        _number("initial_stop_loss_pct"),
+        _flag("is_stop_loss_trailing"),
+        _number("max_rate"),
+        _number("min_rate"),
+        _text("exit_reason", 255),
+        _text("exit_order_status", 100),
+        _text("strategy", 100),
+        _text("enter_tag", 255),
+        sa.Column("timeframe", sa.Integer()),
+        sa.Column("trading_mode", sa.Enum("SPOT", "MARGIN", "FUTURES", name="tradingmode")),
+        _number("amount_precision"),
+        _number("price_precision"),
+        sa.Column("precision_mode", sa.Integer()),
+        sa.Column("precision_mode_price", sa.Integer()),
+        _number("contract_size"),
+        _number("leverage"),
+        _flag("is_short"),
+        _number("liquidation_price"),
+        _number("interest_rate", required=True),
+        _number("funding_fees"),
+        _number("funding_fee_running"),
+        sa.Column("record_version", sa.Integer(), nullable=False),
+        **_TEXT_RULES,
+    )
+    _index("trades", "pair", "is_open", "close_date")
+
+
+def _create_orders() -> None:
+    op.create_table(
+        "orders",
+        _id(),
+        sa.Column("ft_trade_id", sa.Integer(), nullable=False),
+        _text("ft_order_side", 25, required=True),
+        _text("ft_pair", 25, required=True),
+        _flag("ft_is_open"),
+        _number("ft_amount", required=True),
+        _number("ft_price", required=True),
+        _text("ft_cancel_reason", 255),
+        _text("order_id", 255, required=True),
+        _text("status", 255),
+        _text("symbol", 25),
+        _text("order_type", 50),
+        _text("side", 25),
+        *(_number(name) for name in ("price", "average", "amount", "filled", "remaining", "cost", "stop_price")),
+        sa.Column("order_date", _DateTime),
+        sa.Column("order_filled_date", _DateTime),
+        sa.Column("order_update_date", _DateTime),
+        _number("funding_fee"),
+        _number("ft_fee_base"),
+        _text("ft_order_tag", 255),
+        sa.ForeignKeyConstraint(["ft_trade_id"], ["trades.id"], name="orders_ft_trade_id_fkey"),
+        sa.UniqueConstraint("ft_pair", "order_id", name="_order_pair_order_id"),
+        **_TEXT_RULES,
+    )
+    _index("orders", "ft_trade_id", "ft_is_open", "order_id")
+
+
+def _create_custom_data() -> None:
+    op.create_table(
+        "trade_custom_data",
+        _id(),
+        sa.Column("ft_trade_id", sa.Integer()),
+        _text("pair", 25),
+        _text("cd_key", 255, required=True),
+        _text("cd_type", 25, required=True),
+        sa.Column("cd_value", _LongText, nullable=False),
+        sa.Column("created_at", _DateTime, nullable=False),
+        sa.Column("updated_at", _DateTime),
+        sa.ForeignKeyConstraint(["ft_trade_id"], ["trades.id"], name="trade_custom_data_ft_trade_id_fkey"),
+        sa.UniqueConstraint("ft_trade_id", "cd_key", name="_trade_id_cd_key"),
+        sa.UniqueConstraint("pair", "cd_key", name="uq_trade_custom_data_pair_cd_key"),
+        **_TEXT_RULES,
+    )
+    _index("trade_custom_data", "ft_trade_id")
+
+
+def _create_pairlocks() -> None:
+    op.create_table(
+        "pairlocks",
+        _id(),
+        _text("pair", 25, required=True),
+        _text("side", 25, required=True),
+        _text("reason", 255),
+        sa.Column("lock_time", _DateTime, nullable=False),
+        sa.Column("lock_end_time", _DateTime, nullable=False),
+        _flag("active"),
+        **_TEXT_RULES,
+    )
+    _index("pairlocks", "pair", "lock_end_time", "active")
+
+
+def _create_key_value_store() -> None:
+    op.create_table(
+        "KeyValueStore",
+        _id(),
+        _text("key", 50, required=True),
+        _text("value_type", 20, required=True),
+        _text("string_value", 255),
+        sa.Column("datetime_value", _DateTime),
+        _number("float_value"),
+        sa.Column("int_value", _BigCount),
+        **_TEXT_RULES,
+    )
+    op.create_index("ix_KeyValueStore_key", "KeyValueStore", ["key"], unique=True)
+
+
+def _create_wallet_history() -> None:
+    op.create_table(
+        "wallet_history",
+        _id(),
+        sa.Column("timestamp", _DateTime, nullable=False),
+        _text("currency", 25, required=True),
+        _number("rate"),
+        _text("quote_currency", 25, required=True),
+        _number("balance", required=True),
+        _number("total_quote"),
+        _number("total_position_value"),
+        _number("collateral"),
+        _number("leverage", required=True),
+        _flag("bot_managed"),
+        sa.UniqueConstraint("timestamp", "currency", name="unique_wallet_daily"),
+        **_TEXT_RULES,
+    )
+    _index("wallet_history", "timestamp")
+
+
+def _id() -> sa.Column[Any]:
+    return sa.Column("id", sa.Integer(), primary_key=True)
+
+
+def _text(name: str, length: int, *, required: bool = False) -> sa.Column[Any]:
+    return sa.Column(name, sa.String(length), nullable=not required)
+
+
+def _number(name: str, *, required: bool = False) -> sa.Column[Any]:
+    return sa.Column(name, sa.Double(), nullable=not required)
+
+
+def _flag(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.Boolean(), nullable=False)
+
+
+def _fees(side: str) -> tuple[sa.Column[Any], ...]:
+    return (
+        _number(f"fee_{side}", required=True),
+        _number(f"fee_{side}_cost"),
+        _text(f"fee_{side}_currency", 25),
+    )
+
+
+def _index(table: str, *columns: str) -> None:
+    for column in columns:
+        op.create_index(f"ix_{table}_{column}", table, [column])

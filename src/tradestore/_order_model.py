@@ -1,0 +1,137 @@
+"""Orders in the database."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ForeignKey, String, UniqueConstraint, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column, object_session, relationship, validates
+
+from tradestore._clock import utc_now
+from tradestore._record import cut
+from tradestore._session import settle
+from tradestore._sqltypes import Number, UtcDateTime
+from tradestore.accounting._decimal import divide, exact
+from tradestore.base import TEXT_RULES, ModelBase
+from tradestore.constants import ID_LENGTH, ORDER_TYPE_LENGTH, PAIR_LENGTH, TAG_LENGTH
+from tradestore.exceptions import InvalidOrder
+from tradestore.local_order import LocalOrder
+from tradestore.local_trade import LocalTrade
+
+if TYPE_CHECKING:
+    from tradestore.trade_model import Trade
+
+__all__ = ["Order", "UnpricedOrder"]
+
+
+class UnpricedOrder(InvalidOrder, IntegrityError):
+    """An order that cannot be stored, since nobody told a price for it.
+
+    It is an ``IntegrityError`` too: that is what the column without a value would have been answered with.
+    """
+
+    def __init__(self, order: LocalOrder) -> None:
+        """Name the order."""
+        self._explanation = (
+            f"Order {order.order_id!r} ({order.ft_pair}) cannot be stored: no price is known for it. "
+            "Pass the price that was asked for, as parse_from_ccxt_object(..., price=...) or as ft_price."
+        )
+        IntegrityError.__init__(self, None, None, ValueError(self._explanation))
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return self._explanation
+
+
+class Order(ModelBase, LocalOrder):
+    """One order on the exchange, and what became of it. See :class:`LocalOrder` for the meaning of the fields."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        UniqueConstraint("ft_pair", "order_id", name="_order_pair_order_id"),
+        TEXT_RULES,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ft_trade_id: Mapped[int] = mapped_column(ForeignKey("trades.id"), index=True)
+    ft_order_side: Mapped[str] = mapped_column(String(PAIR_LENGTH))
+    ft_pair: Mapped[str] = mapped_column(String(PAIR_LENGTH))
+    ft_is_open: Mapped[bool] = mapped_column(default=True, index=True)
+    ft_amount: Mapped[float] = mapped_column(Number)
+    ft_price: Mapped[float] = mapped_column(Number)
+    ft_cancel_reason: Mapped[str | None] = mapped_column(String(TAG_LENGTH))
+    order_id: Mapped[str] = mapped_column(String(ID_LENGTH), index=True)
+    status: Mapped[str | None] = mapped_column(String(TAG_LENGTH))
+    symbol: Mapped[str | None] = mapped_column(String(PAIR_LENGTH))
+    order_type: Mapped[str | None] = mapped_column(String(ORDER_TYPE_LENGTH))
+    side: Mapped[str | None] = mapped_column(String(PAIR_LENGTH))
+    price: Mapped[float | None] = mapped_column(Number)
+    average: Mapped[float | None] = mapped_column(Number)
+    amount: Mapped[float | None] = mapped_column(Number)
+    filled: Mapped[float | None] = mapped_column(Number)
+    remaining: Mapped[float | None] = mapped_column(Number)
+    cost: Mapped[float | None] = mapped_column(Number)
+    stop_price: Mapped[float | None] = mapped_column(Number)
+    order_date: Mapped[datetime | None] = mapped_column(UtcDateTime, default=utc_now)
+    order_filled_date: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    order_update_date: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    funding_fee: Mapped[float | None] = mapped_column(Number)
+    ft_fee_base: Mapped[float | None] = mapped_column(Number)
+    ft_order_tag: Mapped[str | None] = mapped_column(String(TAG_LENGTH))
+
+    _trade_live: Mapped["Trade"] = relationship(back_populates="orders")
+
+    def __init__(self, **values: Any) -> None:
+        """Build an order from its fields."""
+        LocalOrder.__init__(self, **{"ft_is_open": True} | values)
+
+    @validates("ft_order_tag", "ft_cancel_reason")
+    def _cut_text(self, _name: str, text: str | None) -> str | None:
+        return cut(text)
+
+    @property
+    def trade(self) -> LocalTrade | None:
+        """The trade that the order belongs to, in the database or in memory."""
+        return self._trade_bt or self._trade_live
+
+    def complete_for_storing(self) -> None:
+        """Fill in what the table needs and the exchange did not tell.
+
+        Raises:
+            UnpricedOrder: If no price is known at all.
+        """
+        if self.order_date is None:
+            self.order_date = utc_now()
+        if self.ft_price is not None:
+            return
+        price = self.price or self.average
+        if not price and self.cost and self.filled:
+            price = float(divide(exact(self.cost), exact(self.filled)))
+        price = price or self.stop_price
+        if not price:
+            raise UnpricedOrder(self)
+        self.ft_price = price
+
+    @staticmethod
+    def get_open_orders() -> Sequence["Order"]:
+        """Return all orders that wait on the exchange."""
+        return Order.session.scalars(select(Order).where(Order.ft_is_open).order_by(Order.id)).all()
+
+    @staticmethod
+    def order_by_id(order_id: str, pair: str | None = None) -> "Order | None":
+        """Return the order with the exchange's id, None without one.
+
+        Args:
+            order_id: As the exchange gave it.
+            pair: Exchanges may use an id once per pair; any pair if None.
+        """
+        query = select(Order).where(Order.order_id == str(order_id))
+        if pair is not None:
+            query = query.where(Order.ft_pair == pair)
+        return Order.session.scalars(query.order_by(Order.id)).first()
+
+    def persist(self) -> None:
+        """Store the change, unless the order lives in memory only."""
+        if object_session(self) is not None:
+            settle()
