@@ -44,15 +44,15 @@ class PoolOptions:
         pool_size: Connections that are kept open.
         max_overflow: Further ones that may be opened for a while.
         pool_timeout: Seconds to wait for one of them.
-        pool_recycle: Seconds after which a connection is replaced by a new one.
+        pool_recycle: Seconds after which a connection to a server is replaced by a new one.
         busy_timeout: Seconds to wait for another writer, on SQLite.
     """
 
-    pool_size: int = 5
-    max_overflow: int = 10
-    pool_timeout: float = 30.0
-    pool_recycle: int = 1800
-    busy_timeout: float = 30.0
+    pool_size: int
+    max_overflow: int
+    pool_timeout: float
+    pool_recycle: int
+    busy_timeout: float
 
 
 def check_url(db_url: str) -> URL:
@@ -63,8 +63,8 @@ def check_url(db_url: str) -> URL:
     """
     try:
         url = make_url(db_url)
-    except ArgumentError:
-        # The original error quotes the URL, and with it the password.
+    except (ArgumentError, ValueError):
+        # The original error may quote the URL, and with it the password.
         msg = (
             "The given db_url is no valid database URL! It looks like sqlite:///trades.sqlite or "
             "postgresql://user:password@host/database; special characters in a password are written as %XX."
@@ -72,8 +72,8 @@ def check_url(db_url: str) -> URL:
         raise InvalidDatabaseUrl(msg) from None
     if url.drivername in _DRIVERS:
         url = url.set(drivername=_DRIVERS[url.drivername])
-    if url.get_backend_name() == "sqlite" and db_url.rstrip("/").endswith(":") and db_url != "sqlite://":
-        msg = f"Bad db-url {db_url}: it names no file. For in-memory database, please use `sqlite://`."
+    if url.get_backend_name() == "sqlite" and url.database == "":
+        msg = f"Bad db-url {url}: it names no file. For in-memory database, please use `sqlite://`."
         raise InvalidDatabaseUrl(msg)
     return url
 

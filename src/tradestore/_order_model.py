@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, mapped_column, object_session, relationship, validates
+from sqlalchemy.orm import Mapped, mapped_column, object_session, relationship, selectinload, validates
 
 from tradestore._clock import utc_now
 from tradestore._record import cut
@@ -116,7 +116,8 @@ class Order(ModelBase, LocalOrder):
     @staticmethod
     def get_open_orders() -> Sequence["Order"]:
         """Return all orders that wait on the exchange."""
-        return Order.session.scalars(select(Order).where(Order.ft_is_open).order_by(Order.id)).all()
+        query = select(Order).where(Order.ft_is_open).options(selectinload(Order._trade_live))
+        return Order.session.scalars(query.order_by(Order.id)).all()
 
     @staticmethod
     def order_by_id(order_id: str, pair: str | None = None) -> "Order | None":

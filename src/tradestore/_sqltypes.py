@@ -67,8 +67,11 @@ def storable(owner: str, column_type: TypeEngine[Any], value: Any) -> Any:
     match column_type:
         case Enum():
             problem = _choice_problem(column_type, value)
-        case String() if isinstance(value, str):
-            problem = _text_problem(column_type.length, value)
+        case String():
+            text = _plain_text(value)
+            problem = "a text was expected" if text is None else _text_problem(column_type.length, text)
+            if problem is None:
+                return text
         case Number() | Double():
             number = _finite(value)
             if number is not None:
@@ -91,6 +94,13 @@ def storable(owner: str, column_type: TypeEngine[Any], value: Any) -> Any:
 def _choice_problem(column_type: Enum, value: Any) -> str | None:
     choices = [str(choice) for choice in column_type.enum_class or ()]
     return None if value in choices else f"it is one of {', '.join(choices)}"
+
+
+def _plain_text(value: Any) -> str | None:
+    """Return the text without the class that some enums give it, and a number's digits; ids may come as numbers."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _text_problem(limit: int | None, text: str) -> str | None:

@@ -12,26 +12,10 @@ if TYPE_CHECKING:
 
     from tradestore.local_trade import LocalTrade
 
-_SAME_NAME = (
-    "pair",
-    "base_currency",
-    "is_open",
-    "strategy",
-    "enter_tag",
-    "timeframe",
-    "fee_open",
-    "fee_open_cost",
-    "fee_open_currency",
-    "fee_close",
-    "fee_close_cost",
-    "fee_close_currency",
-    "open_rate",
-    "close_rate",
-    "exit_reason",
-    "exit_order_status",
-    "min_rate",
-    "max_rate",
+_FEES = tuple(f"fee_{side}{what}" for side in ("open", "close") for what in ("", "_cost", "_currency"))
+_TERMS = (
     "leverage",
+    "interest_rate",
     "liquidation_price",
     "is_short",
     "trading_mode",
@@ -42,6 +26,11 @@ _SAME_NAME = (
     "precision_mode_price",
     "contract_size",
 )
+_NOTES = ("strategy", "enter_tag", "timeframe")
+_EXIT = ("exit_reason", "exit_order_status")
+_RANGE = ("min_rate", "max_rate")
+
+_SAME_NAME = ("pair", "base_currency", "is_open", "close_rate", *_NOTES, *_FEES, *_EXIT, *_RANGE, *_TERMS)
 """Fields that a trade is read back from under their own name; a field that the text lacks keeps its default."""
 
 
@@ -52,9 +41,6 @@ def trade_to_json(trade: "LocalTrade", *, minified: bool) -> dict[str, Any]:
         trade: Any trade.
         minified: Whether its orders carry only what a backtest's result needs.
     """
-    opened, closed = trade.open_date_utc, trade.close_date_utc
-    filled = trade.date_entry_fill_utc
-    seconds = None if closed is None else int((closed - opened).total_seconds())
     return {
         "trade_id": trade.id,
         "pair": trade.pair,
@@ -66,61 +52,66 @@ def trade_to_json(trade: "LocalTrade", *, minified: bool) -> dict[str, Any]:
         "amount_requested": _round(trade.amount_requested),
         "stake_amount": _round(trade.stake_amount),
         "max_stake_amount": _round(trade.max_stake_amount),
-        "strategy": trade.strategy,
-        "enter_tag": trade.enter_tag,
-        "timeframe": trade.timeframe,
-        "fee_open": trade.fee_open,
-        "fee_open_cost": trade.fee_open_cost,
-        "fee_open_currency": trade.fee_open_currency,
-        "fee_close": trade.fee_close,
-        "fee_close_cost": trade.fee_close_cost,
-        "fee_close_currency": trade.fee_close_currency,
-        **_moment("open_date", "open_timestamp", opened),
-        **_moment("open_fill_date", "open_fill_timestamp", filled),
-        "open_rate": trade.open_rate,
-        "open_rate_requested": trade.open_rate_requested,
-        "open_trade_value": _round(trade.open_trade_value),
-        **_moment("close_date", "close_timestamp", closed),
-        "realized_profit": trade.realized_profit or 0.0,
-        # What partial exits brought so far, as a ratio; of a closed trade, the whole.
-        "realized_profit_ratio": trade.close_profit,
-        "close_rate": trade.close_rate,
-        "close_rate_requested": trade.close_rate_requested,
-        "close_profit": trade.close_profit,
-        "close_profit_pct": _percent(trade.close_profit),
-        "close_profit_abs": trade.close_profit_abs,
-        "trade_duration_s": seconds,
-        "trade_duration": None if seconds is None else seconds // 60,
-        "profit_ratio": trade.close_profit,
-        "profit_pct": _percent(trade.close_profit),
-        "profit_abs": trade.close_profit_abs,
-        "exit_reason": trade.exit_reason,
-        "exit_order_status": trade.exit_order_status,
-        "stop_loss_abs": trade.stop_loss,
-        "stop_loss_ratio": trade.stop_loss_pct,
-        "stop_loss_pct": _percent(trade.stop_loss_pct),
-        **_moment("stoploss_last_update", "stoploss_last_update_timestamp", trade.stoploss_last_update_utc),
-        "initial_stop_loss_abs": trade.initial_stop_loss,
-        "initial_stop_loss_ratio": trade.initial_stop_loss_pct,
-        "initial_stop_loss_pct": _percent(trade.initial_stop_loss_pct),
-        "min_rate": trade.min_rate,
-        "max_rate": trade.max_rate,
-        "leverage": trade.leverage,
-        "interest_rate": trade.interest_rate,
-        "liquidation_price": trade.liquidation_price,
-        "is_short": trade.is_short,
-        "trading_mode": trade.trading_mode,
-        "funding_fees": trade.funding_fees,
-        "amount_precision": trade.amount_precision,
-        "price_precision": trade.price_precision,
-        "precision_mode": trade.precision_mode,
-        "precision_mode_price": trade.precision_mode_price,
-        "contract_size": trade.contract_size,
+        **_values(trade, _NOTES),
+        **_values(trade, _FEES),
+        **_opening(trade),
+        **_closing(trade),
+        **_values(trade, _EXIT),
+        **_stops(trade),
+        **_values(trade, _RANGE),
+        **_values(trade, _TERMS),
         "nr_of_successful_entries": trade.nr_of_successful_entries,
         "nr_of_successful_exits": trade.nr_of_successful_exits,
         "has_open_orders": trade.has_open_orders,
         "orders": [o.to_json(trade.entry_side, minified) for o in trade.select_filled_or_open_orders()],
     }
+
+
+def _opening(trade: "LocalTrade") -> dict[str, Any]:
+    return {
+        **_moment("open_date", "open_timestamp", trade.open_date_utc),
+        **_moment("open_fill_date", "open_fill_timestamp", trade.date_entry_fill_utc),
+        "open_rate": trade.open_rate,
+        "open_rate_requested": trade.open_rate_requested,
+        "open_trade_value": _round(trade.open_trade_value),
+    }
+
+
+def _closing(trade: "LocalTrade") -> dict[str, Any]:
+    closed = trade.close_date_utc
+    seconds = None if closed is None else int((closed - trade.open_date_utc).total_seconds())
+    return {
+        **_moment("close_date", "close_timestamp", closed),
+        "close_rate": trade.close_rate,
+        "close_rate_requested": trade.close_rate_requested,
+        "trade_duration_s": seconds,
+        "trade_duration": None if seconds is None else seconds // 60,
+        "realized_profit": trade.realized_profit or 0.0,
+        "realized_profit_ratio": trade.close_profit,
+        "close_profit": trade.close_profit,
+        "close_profit_pct": _percent(trade.close_profit),
+        "close_profit_abs": trade.close_profit_abs,
+        "profit_ratio": trade.close_profit,
+        "profit_pct": _percent(trade.close_profit),
+        "profit_abs": trade.close_profit_abs,
+    }
+
+
+def _stops(trade: "LocalTrade") -> dict[str, Any]:
+    placed = trade.stoploss_last_update_utc
+    return {
+        "stop_loss_abs": trade.stop_loss,
+        "stop_loss_ratio": trade.stop_loss_pct,
+        "stop_loss_pct": _percent(trade.stop_loss_pct),
+        **_moment("stoploss_last_update", "stoploss_last_update_timestamp", placed),
+        "initial_stop_loss_abs": trade.initial_stop_loss,
+        "initial_stop_loss_ratio": trade.initial_stop_loss_pct,
+        "initial_stop_loss_pct": _percent(trade.initial_stop_loss_pct),
+    }
+
+
+def _values(trade: "LocalTrade", names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(trade, name) for name in names}
 
 
 def read_trade(text: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -1,0 +1,130 @@
+"""The revision scripts lead to exactly the tables of the models, up and down, on every engine."""
+
+import subprocess
+import sys
+import zipfile
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, create_engine, inspect, text
+
+from tradestore import Database, ModelBase, Trade, init_db, migrations
+from tradestore._engine import check_url
+from tradestore.exceptions import MigrationError, SchemaTooNew
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+def plain_engine(url: str) -> Engine:
+    """Return an engine that knows nothing of the library, as another program would use."""
+    return create_engine(check_url(url))
+
+
+def tables(engine: Engine) -> list[str]:
+    """Return the tables of a database."""
+    return sorted(inspect(engine).get_table_names())
+
+
+def test_history_is_one_line_that_ends_at_the_head() -> None:
+    """There is one newest revision, and the library names it."""
+    assert migrations.history()[-1] == migrations.HEAD
+
+
+def test_new_database_is_stamped(database: Database) -> None:
+    """A database that was just created carries the newest revision."""
+    assert migrations.current(database.engine) == migrations.HEAD
+
+
+def test_new_database_has_the_tables_of_the_models(database: Database) -> None:
+    """Alembic finds no difference between the models and what they created."""
+    assert migrations.check(database.engine, ModelBase.metadata) == []
+
+
+def test_scripts_make_the_tables_of_the_models(database: Database) -> None:
+    """Alembic finds no difference between the models and what the scripts created."""
+    migrations.downgrade(database.engine, "base")
+    assert tables(database.engine) == [migrations.VERSION_TABLE]
+    migrations.upgrade(database.engine)
+    assert migrations.current(database.engine) == migrations.HEAD
+    assert migrations.check(database.engine, ModelBase.metadata) == []
+
+
+def test_upgrade_of_an_upgraded_database_changes_nothing(database: Database) -> None:
+    """Upgrading twice is as good as once."""
+    migrations.upgrade(database.engine)
+    assert migrations.current(database.engine) == migrations.HEAD
+
+
+@pytest.mark.needs("persistent")
+def test_newer_database_is_refused_untouched(database: Database, store_url: str) -> None:
+    """What a newer library wrote is neither read nor changed, and the message says what to install."""
+    migrations.stamp(database.engine, "9999_from_the_future")
+    with pytest.raises(SchemaTooNew, match=r"install the version of tradestore that wrote it"):
+        init_db(store_url)
+    assert migrations.current(database.engine) == "9999_from_the_future"
+
+
+@pytest.mark.needs("persistent")
+def test_tables_of_another_layer_are_refused_untouched(store_url: str) -> None:
+    """A table with our name and other columns is left as it is, and nothing is created beside it."""
+    engine = plain_engine(store_url)
+    metadata = MetaData()
+    foreign = Table("trades", metadata, Column("id", Integer, primary_key=True), Column("pair", String(25)))
+    metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(foreign.insert().values(pair="ETH/BTC"))
+    with pytest.raises(MigrationError, match=r"'trades' was not made by tradestore"):
+        init_db(store_url)
+    assert tables(engine) == ["trades"]
+    with engine.connect() as connection:
+        assert connection.execute(foreign.select()).all() == [(1, "ETH/BTC")]
+    engine.dispose()
+
+
+@pytest.mark.needs("persistent")
+def test_creation_that_was_cut_short_is_completed(store_url: str) -> None:
+    """Tables without a stamp, as a kill in the middle of the first start leaves them, are no reason to give up."""
+    engine = plain_engine(store_url)
+    ModelBase.metadata.create_all(engine, tables=[Trade.__table__])
+    database = init_db(store_url)
+    assert migrations.current(engine) == migrations.HEAD
+    assert migrations.check(engine, ModelBase.metadata) == []
+    database.close()
+    engine.dispose()
+
+
+@pytest.mark.needs("persistent")
+def test_processes_that_start_at_once_make_one_database(store_url: str) -> None:
+    """Of several processes that open an empty database at the same time, one creates it and all can use it."""
+    with get_context("spawn").Pool(4) as pool:
+        assert pool.map(_open, [store_url] * 8) == [0] * 8
+    engine = plain_engine(store_url)
+    with engine.connect() as connection:
+        assert connection.scalars(text("SELECT version_num FROM alembic_version")).all() == [migrations.HEAD]
+    engine.dispose()
+
+
+def _open(url: str) -> int:
+    database = init_db(url)
+    try:
+        return Trade.get_open_trade_count()
+    finally:
+        database.close()
+
+
+def test_installed_wheel_brings_its_scripts(tmp_path: Path) -> None:
+    """A wheel upgrades a database without the checkout that it was built from."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=CHECKOUT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    site = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    program = (
+        f"import sys; sys.path.insert(0, {str(site)!r}); "
+        "from tradestore import init_db, migrations; engine = init_db('sqlite://').engine; "
+        "migrations.downgrade(engine, 'base'); migrations.upgrade(engine); "
+        "print(migrations.__file__, migrations.current(engine))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert run.stdout.split() == [str(site / "tradestore" / "migrations.py"), migrations.HEAD]
