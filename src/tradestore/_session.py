@@ -253,13 +253,15 @@ def _prepare_for_storing(session: Session, *_: Any) -> None:
 
 
 @event.listens_for(StoreSession, "do_orm_execute")
-def _refresh_what_is_read(state: ORMExecuteState) -> None:
-    """Let a query bring loaded objects up to date, unless that would overwrite a change that is not stored yet.
+def _watch_statements(state: ORMExecuteState) -> None:
+    """Note what writes, and let a query bring loaded objects up to date unless they hold changes.
 
     Objects keep their values over a commit, so that going on with them costs no statement each. What others stored
     since then must still be seen, and it is: by the next query that returns the object.
     """
     session = state.session
+    if state.is_insert or state.is_update or state.is_delete:
+        session.info[_WRITTEN] = True
     if (
         state.is_select
         and not state.is_column_load

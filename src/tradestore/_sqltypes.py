@@ -1,10 +1,11 @@
 """Column types that keep the same value on every engine."""
 
 import math
+import operator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Double, Enum, Integer, String, Text
+from sqlalchemy import BigInteger, DateTime, Dialect, Double, Enum, Float, Integer, String, Text
 from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -63,65 +64,75 @@ def storable(owner: str, column_type: TypeEngine[Any], value: Any) -> Any:
     Raises:
         InvalidValue: If a text is too long or holds a NUL, a number is not finite, or a count is too large.
     """
-    problem = None
-    match column_type:
-        case Enum():
-            problem = _choice_problem(column_type, value)
-        case String():
-            text = _plain_text(value)
-            problem = "a text was expected" if text is None else _text_problem(column_type.length, text)
-            if problem is None:
-                return text
-        case Number() | Double():
-            number = _finite(value)
-            if number is not None:
-                return number
-            problem = "a finite number was expected"
-        case Integer() if isinstance(value, int):
-            problem = _count_problem(column_type, value)
-        case UtcDateTime():
-            if isinstance(value, datetime):
-                return as_naive_utc(value)
-            problem = "a datetime was expected"
-    if problem:
+    try:
+        match column_type:
+            case Enum():
+                return _choice(column_type, value)
+            case String():
+                return _text(column_type, value)
+            case Number() | Float():
+                return _number(value)
+            case UtcDateTime():
+                return _moment(value)
+            case Integer():
+                return _count(column_type, value)
+            case _:
+                return value
+    except ValueError as e:
         shown = repr(value)
         shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
-        msg = f"{owner} cannot be {shown}: {problem}. Nothing was stored."
-        raise InvalidValue(msg)
+        msg = f"{owner} cannot be {shown}: {e}. Nothing was stored."
+        raise InvalidValue(msg) from None
+
+
+def _choice(column_type: Enum, value: Any) -> Any:
+    members = list(column_type.enum_class or ())
+    if value not in members and value not in column_type.enums:
+        msg = f"it is one of {', '.join(map(str, members or column_type.enums))}"
+        raise ValueError(msg)
     return value
 
 
-def _choice_problem(column_type: Enum, value: Any) -> str | None:
-    choices = [str(choice) for choice in column_type.enum_class or ()]
-    return None if value in choices else f"it is one of {', '.join(choices)}"
-
-
-def _plain_text(value: Any) -> str | None:
-    """Return the text without the class that some enums give it, and a number's digits; ids may come as numbers."""
-    if isinstance(value, str):
-        return str.__str__(value)
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _text_problem(limit: int | None, text: str) -> str | None:
-    if limit is not None and len(text) > limit:
-        return f"it has {len(text)} characters, at most {limit} fit"
+def _text(column_type: String, value: Any) -> str:
+    if not isinstance(value, str) and (not isinstance(value, int) or isinstance(value, bool)):
+        msg = "a text was expected"
+        raise ValueError(msg)  # noqa: TRY004 - the caller makes one kind of error of all reasons
+    # The plain text of what may be an enum's member, or of an id that came as a number.
+    text = str.__str__(value) if isinstance(value, str) else str(value)
+    if column_type.length is not None and len(text) > column_type.length:
+        msg = f"it has {len(text)} characters, at most {column_type.length} fit"
+        raise ValueError(msg)
     if "\0" in text:
-        return "a NUL character cannot be stored"
-    return None
+        msg = "a NUL character cannot be stored"
+        raise ValueError(msg)
+    return text
 
 
-def _finite(number: Any) -> float | None:
-    if isinstance(number, str):
-        return None
+def _number(value: Any) -> float:
     try:
-        value = float(number)
+        number = None if isinstance(value, str) else float(value)
     except (TypeError, ValueError, OverflowError):
-        return None
-    return value if math.isfinite(value) else None
+        number = None
+    if number is None or not math.isfinite(number):
+        msg = "a finite number was expected"
+        raise ValueError(msg)
+    return number
 
 
-def _count_problem(column_type: TypeEngine[Any], count: int) -> str | None:
-    wide = isinstance(column_type, BigInteger)
-    limit: int = 2 ** (63 if wide else 31)
-    return None if -limit <= count < limit else f"whole numbers here lie between {-limit} and {limit - 1}"
+def _moment(value: Any) -> datetime:
+    if not isinstance(value, datetime):
+        msg = "a datetime was expected"
+        raise ValueError(msg)  # noqa: TRY004 - the caller makes one kind of error of all reasons
+    return as_naive_utc(value)
+
+
+def _count(column_type: Integer, value: Any) -> int:
+    limit: int = 2 ** (63 if isinstance(column_type, BigInteger) else 31)
+    try:
+        count = operator.index(value)
+    except TypeError:
+        count = limit
+    if not -limit <= count < limit:
+        msg = f"a whole number between {-limit} and {limit - 1} was expected"
+        raise ValueError(msg)
+    return count
