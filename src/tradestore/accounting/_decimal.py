@@ -1,7 +1,7 @@
 """Exact arithmetic on the shortest decimal text of a float, so that 0.1 + 0.2 is 0.3."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal, localcontext
 
 from tradestore.exceptions import InvalidValue
@@ -15,14 +15,12 @@ _EXACT = Context(prec=400, rounding=ROUND_HALF_EVEN, Emin=-999999, Emax=999999)
 _WHOLE = Context(prec=1000, rounding=ROUND_DOWN, Emin=-999999, Emax=999999)
 
 
-@contextmanager
-def exact_arithmetic() -> Iterator[None]:
+def exact_arithmetic() -> AbstractContextManager[Context]:
     """Make ``+``, ``-`` and ``*`` on decimals exact inside the block, whatever the caller's own context is.
 
     A float has at most 17 significant digits, and no formula here multiplies more than a handful of them.
     """
-    with localcontext(_EXACT):
-        yield
+    return localcontext(_EXACT)
 
 
 def exact(number: float | Decimal) -> Decimal:
