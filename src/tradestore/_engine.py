@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -114,6 +115,8 @@ def prepare_engine(engine: Engine) -> None:
     if backend == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "before_cursor_execute", _begin_before_writing)
+        if isinstance(engine.pool, StaticPool):
+            _share_connection(engine)
     elif backend in {"mysql", "mariadb"}:
         event.listen(engine, "connect", _prepare_mariadb)
     elif backend == "postgresql":
@@ -157,6 +160,34 @@ def _tell(connection: Any, *statements: str) -> None:
             cursor.execute(statement)
     finally:
         cursor.close()
+
+
+def _share_connection(engine: Engine) -> None:
+    """Keep the threads that share the connection of a database in memory from ending each other's work.
+
+    They are in one transaction whether they like it or not. Who has only read in it has nothing to commit, and, more to
+    the point, nothing to roll back.
+    """
+    writers: set[int] = set()
+    dialect: Any = engine.dialect
+    commit, rollback = dialect.do_commit, dialect.do_rollback
+
+    def note_writer(_connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if not _READS.match(statement):
+            writers.add(threading.get_ident())
+
+    def commit_own(connection: Any) -> None:
+        if threading.get_ident() in writers:
+            writers.clear()
+            commit(connection)
+
+    def roll_back_own(connection: Any) -> None:
+        if threading.get_ident() in writers:
+            writers.clear()
+            rollback(connection)
+
+    event.listen(engine, "before_cursor_execute", note_writer)
+    dialect.do_commit, dialect.do_rollback = commit_own, roll_back_own
 
 
 def _begin_before_writing(

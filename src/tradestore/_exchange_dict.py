@@ -24,6 +24,7 @@ _NUMBERS = ("price", "amount", "filled", "average", "remaining", "cost")
 _TRIGGER_PRICES = ("stopPrice", "triggerPrice", "stopLossPrice")
 _FILL_TIMES = ("lastTradeTimestamp", "lastUpdateTimestamp")
 _SIDES = ("buy", "sell")
+_NOT_DONE = ("open", *(FINAL_ORDER_STATUSES - {"closed"}))
 
 _QUOTE_TOLERANCE = 0.05
 """A market buy by cost spends its amount up to fees and price steps; 5 % covers what was seen."""
@@ -117,6 +118,8 @@ def _put_right(fields: dict[str, Any]) -> None:
         filled = fields["filled"] = 0.0
     if filled == 0 and cost:
         fields["cost"] = 0.0
+    elif filled is None and cost and fields.get("status") in _NOT_DONE:
+        del fields["cost"]
     if filled and amount and _is_spent_amount(fields):
         amount = fields["amount"] = filled
         fields["remaining"] = 0.0

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, Select, case, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute
@@ -10,10 +10,27 @@ from sqlalchemy.orm import InstrumentedAttribute
 from tradestore._database_only import refuse
 from tradestore._session import SessionType
 from tradestore.base import ModelBase
+from tradestore.constants import PROFIT_DECIMALS
 
 NO_TAG = "Other"
 
 TradeFilter = Sequence[ColumnElement[bool]] | ColumnElement[bool] | None
+
+
+class BestPair(NamedTuple):
+    """The pair that brought the most.
+
+    Attributes:
+        pair: Its name.
+        profit_ratio: Profit over what was invested (0.01 is 1 %).
+        profit_abs: In stake currency.
+        count: How many trades.
+    """
+
+    pair: str
+    profit_ratio: float
+    profit_abs: float
+    count: int  # type: ignore[assignment]  # the documented name, though every tuple has a method of that name
 
 
 class TradeReports:
@@ -53,7 +70,7 @@ class TradeReports:
                 "profit_ratio": row.profit_ratio,
                 "profit": _percent(row.profit_ratio),
                 "profit_pct": _percent(row.profit_ratio),
-                "profit_abs": row.profit_sum_abs,
+                "profit_abs": _money(row.profit_sum_abs),
                 "count": row.count,
             }
             for row in rows
@@ -80,17 +97,16 @@ class TradeReports:
         return _report(cls._rows(mix_tag_query(cls._closed(pair)), "get_mix_tag_performance"), "mix_tag")
 
     @classmethod
-    def get_best_pair(cls, trade_filter: TradeFilter = None) -> Row[Any] | None:
-        """Return the row of the pair with the best profit, None without a closed trade.
+    def get_best_pair(cls, trade_filter: TradeFilter = None) -> BestPair | None:
+        """Return the pair with the best profit, None without a closed trade.
 
         Args:
             trade_filter: Further SQL expressions on the columns; the caller's list stays as it is.
-
-        Returns:
-            A row of pair, profit ratio, profit in stake currency, and number of trades.
         """
         query = performance_query([cls.pair], [*cls._closed(None), *conditions(trade_filter)], "")
-        return next(iter(cls._rows(query.limit(1), "get_best_pair")), None)
+        for row in cls._rows(query.limit(1), "get_best_pair"):
+            return BestPair._make((row.pair, row.profit_ratio, _money(row.profit_sum_abs), row.count))
+        return None
 
     @classmethod
     def get_trading_volume(cls, trade_filter: TradeFilter = None) -> float:
@@ -100,7 +116,7 @@ class TradeReports:
             trade_filter: SQL expressions on the columns of trades; the caller's list stays as it is.
         """
         rows = cls._rows(volume_query(conditions(trade_filter)), "get_trading_volume")
-        return float(rows[0][0])
+        return _money(rows[0][0])
 
     @classmethod
     def _closed(cls, pair: str | None) -> list[ColumnElement[bool]]:
@@ -215,11 +231,16 @@ def _report(rows: Sequence[Row[Any]], name: str) -> list[dict[str, Any]]:
             name: getattr(row, name),
             "profit_ratio": row.profit_ratio,
             "profit_pct": _percent(row.profit_ratio),
-            "profit_abs": row.profit_sum_abs,
+            "profit_abs": _money(row.profit_sum_abs),
             "count": row.count,
         }
         for row in rows
     ]
+
+
+def _money(total: float) -> float:
+    """Take away what adding floats added: every profit that went in has 8 decimals."""
+    return round(total, PROFIT_DECIMALS)
 
 
 def _percent(ratio: float) -> float:

@@ -4,13 +4,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal, cast
 
-from sqlalchemy import CursorResult, String, delete, func, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import String, delete, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tradestore._clock import as_utc, utc_now
 from tradestore._session import settle
 from tradestore._sqltypes import BigCount, Number, UtcDateTime, storable
+from tradestore._upsert import upsert
 from tradestore.base import TEXT_RULES, ModelBase
 from tradestore.constants import KEY_LENGTH, TAG_LENGTH
 from tradestore.exceptions import InvalidValue
@@ -84,6 +84,8 @@ class _KeyValueStoreModel(ModelBase):
 
 KeyValueStoreModel = _KeyValueStoreModel
 
+_TABLE = ModelBase.metadata.tables["KeyValueStore"]
+
 
 class KeyValueStore:
     """Values of type str, datetime, float, int or bool, one per key, shared by all that use the database."""
@@ -99,17 +101,9 @@ class KeyValueStore:
         Raises:
             InvalidValue: If the value has another type or doesn't fit, or the key is empty or too long.
         """
-        values = _columns_for(key, value)
-        row = update(_KeyValueStoreModel).where(_KeyValueStoreModel.key == key).values(values)
         session = _KeyValueStoreModel.session
-        found = cast("CursorResult[Any]", session.execute(row))
-        if found.rowcount == 0:
-            try:
-                with session.begin_nested():
-                    session.add(_KeyValueStoreModel(key=key, **values))
-            except IntegrityError:
-                # Another writer brought the key in between; it has a row now.
-                session.execute(row)
+        values = {"key": key} | _columns_for(key, value)
+        session.execute(upsert(session.get_bind().dialect.name, _TABLE, ["key"], values))
         settle()
 
     @staticmethod
@@ -167,8 +161,7 @@ def _columns_for(key: str, value: ValueTypes) -> dict[str, Any]:
         msg = f"A {type(value).__name__} cannot be stored under {key!r}: use one of {names}."
         raise InvalidValue(msg)
     name = _COLUMNS[value_type]
-    column = _KeyValueStoreModel.__table__.c[name]
-    stored = storable(f"KeyValueStore.{name} of {key!r}", column.type, value)
+    stored = storable(f"KeyValueStore.{name} of {key!r}", _TABLE.c[name].type, value)
     empty: dict[str, Any] = dict.fromkeys(_COLUMNS.values())
     return empty | {"value_type": value_type.value, name: stored}
 

@@ -1,7 +1,7 @@
 """Trades without a database: the life cycle that backtests and the mapped :class:`Trade` share."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
@@ -33,6 +33,7 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
     """A trade in memory: one position in one pair, from its first entry to its last exit."""
 
     use_db: ClassVar[bool] = False
+    column_defaults: ClassVar[Mapping[str, Any]] = {}
     order_class: ClassVar[type[LocalOrder]] = LocalOrder
 
     book: ClassVar[TradeBook] = _BOOK
@@ -54,10 +55,9 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
         if values.get("trading_mode") == TradingMode.MARGIN and values.get("interest_rate") is None:
             msg = f"The margin trade in {values.get('pair')} needs an interest_rate: pass 0.0 if nothing is charged."
             raise OperationalException(msg)
-        values.setdefault("orders", [])
         if values.get("open_date") is None:
             values["open_date"] = utc_now()
-        super().__init__(**values)
+        super().__init__(**{"orders": [], **self.column_defaults, **values})
         needed = (values.get("amount"), values.get("open_rate"))
         if self.open_trade_value is None and None not in needed:
             self.recalc_open_trade_value()
@@ -93,24 +93,30 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
         if order.funding_fee is None:
             order.funding_fee, self.funding_fee_running = self.funding_fee_running or 0.0, 0.0
         kind = (order.order_type or "").upper()
-        if side == self.entry_side:
-            if self.is_open:
-                self.open_rate, self.amount = price, order.safe_amount_after_fee
-            logger.info("%s_%s has been fulfilled for %s.", kind, side.upper(), self)
-            self.recalc_trade_from_orders()
+        if side == "stoploss":
+            logger.info("%s is hit for %s.", kind, self)
         else:
-            if side == "stoploss":
-                self.close_rate_requested = self.stop_loss
-                self.exit_reason = ExitType.STOPLOSS_ON_EXCHANGE.value
-                logger.info("%s is hit for %s.", kind, self)
-            else:
-                logger.info("%s_%s has been fulfilled for %s.", kind, side.upper(), self)
+            logger.info("%s_%s has been fulfilled for %s.", kind, side.upper(), self)
+        if side == self.entry_side:
+            self._take_entry(order, price, recalculating)
+        else:
             self._take_exit(order, price, recalculating)
         self.persist()
 
+    def _take_entry(self, order: LocalOrder, price: float, recalculating: bool) -> None:
+        if self.is_open:
+            self.open_rate, self.amount = price, order.safe_amount_after_fee
+        elif not recalculating:
+            logger.warning("Order %s entered %s, which is closed: nobody looks after it.", order.order_id, self)
+        self.recalc_trade_from_orders()
+
     def _take_exit(self, order: LocalOrder, price: float, recalculating: bool) -> None:
+        if order.ft_order_side == "stoploss":
+            self.close_rate_requested = self.stop_loss
+            self.exit_reason = ExitType.STOPLOSS_ON_EXCHANGE.value
         sold, held = self._to_contracts(order.safe_amount_after_fee), self._to_contracts(self.amount)
-        if self.is_open and (abs(sold - held) < AMOUNT_TOLERANCE or (sold > held and not recalculating)):
+        takes_all = abs(sold - held) < AMOUNT_TOLERANCE or (sold > held and not recalculating)
+        if self.is_open and takes_all:
             self.close(price)
         else:
             self.recalc_trade_from_orders()
@@ -214,7 +220,7 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
             fee_cost: In the fee's currency.
             fee_currency: Name of that currency.
             fee_rate: Ratio, None where unknown. Of an entry it is also the guess for an exit that is still unknown.
-            side: ``buy`` or ``sell``; others are ignored.
+            side: ``buy`` or ``sell``; others are ignored, ``stoploss`` too: pass the side on which the order traded.
         """
         if side == self.entry_side and not self.fee_open_currency:
             self.fee_open_cost, self.fee_open_currency = fee_cost, fee_currency

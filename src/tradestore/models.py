@@ -153,7 +153,10 @@ def custom_data_rpc_wrapper(func: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def resolve_db_url(config: Mapping[str, Any]) -> str:
-    """Return the database URL of a bot's configuration: dry runs never share a file with live trading.
+    """Return the database URL of a bot's configuration: dry runs don't share the usual file with live trading.
+
+    ``tradesv3.sqlite`` becomes ``tradesv3.dryrun.sqlite`` for a dry run. A file or server that the operator named
+    otherwise is used as it is.
 
     Args:
         config: ``db_url``, and ``dry_run`` if the bot only pretends.

@@ -15,9 +15,10 @@ from tradestore._record import cut
 from tradestore._reports import TradeFilter, TradeReports, conditions
 from tradestore._session import settle
 from tradestore._sqltypes import Number, UtcDateTime
+from tradestore.accounting._decimal import exact_sum
 from tradestore.accounting.profit import ProfitStruct
 from tradestore.base import TEXT_RULES, ModelBase
-from tradestore.constants import CURRENCY_LENGTH, NAME_LENGTH, PAIR_LENGTH, TAG_LENGTH
+from tradestore.constants import CURRENCY_LENGTH, NAME_LENGTH, PAIR_LENGTH, PROFIT_DECIMALS, TAG_LENGTH
 from tradestore.custom_data import CustomDataWrapper, _CustomData
 from tradestore.enums import TradingMode
 from tradestore.exceptions import DependencyException
@@ -101,7 +102,7 @@ class Trade(TradeReports, ModelBase, LocalTrade):
 
     def __init__(self, **values: Any) -> None:
         """Build a trade from its fields; the defaults of the table hold at once, not only when it is stored."""
-        LocalTrade.__init__(self, **_defaults() | values)
+        LocalTrade.__init__(self, **values)
 
     @validates("enter_tag", "exit_reason")
     def _cut_text(self, _name: str, text: str | None) -> str | None:
@@ -202,7 +203,8 @@ class Trade(TradeReports, ModelBase, LocalTrade):
         """Return the stakes of all open trades together, in stake currency."""
         if not Trade.use_db:
             return LocalTrade.total_open_trades_stakes()
-        return Trade.session.scalar(select(func.sum(Trade.stake_amount)).where(Trade.is_open)) or 0.0
+        # Few enough to add exactly, as in memory.
+        return exact_sum(Trade.session.scalars(select(Trade.stake_amount).where(Trade.is_open)))
 
     @staticmethod
     def get_total_closed_profit() -> float:
@@ -210,7 +212,7 @@ class Trade(TradeReports, ModelBase, LocalTrade):
         if not Trade.use_db:
             return LocalTrade.get_total_closed_profit()
         total = select(func.sum(Trade.close_profit_abs)).where(Trade.is_open.is_(False))
-        return Trade.session.scalar(total) or 0.0
+        return round(Trade.session.scalar(total) or 0.0, PROFIT_DECIMALS)
 
     @staticmethod
     def get_open_trades_without_assigned_fees() -> Sequence["Trade"]:
@@ -261,10 +263,8 @@ class Trade(TradeReports, ModelBase, LocalTrade):
         return twin
 
 
+_defaults: dict[str, Any] = {name: column.default for name, column in inspect(Trade).columns.items()}
+Trade.column_defaults = {name: default.arg for name, default in _defaults.items() if default and default.is_scalar}
+
 # Whoever loads the mapped classes expects orders to be mapped ones, those of a trade read from JSON in memory included.
 LocalTrade.order_class = Order
-
-
-def _defaults() -> dict[str, Any]:
-    defaults: dict[str, Any] = {name: column.default for name, column in inspect(Trade).columns.items()}
-    return {name: default.arg for name, default in defaults.items() if default is not None and default.is_scalar}
