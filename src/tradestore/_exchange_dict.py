@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tradestore._clock import as_naive_utc, from_timestamp, to_milliseconds
-from tradestore.accounting._decimal import exact, exact_arithmetic
+from tradestore.accounting._decimal import exact, subtract
 from tradestore.constants import FINAL_ORDER_STATUSES
 from tradestore.exceptions import InvalidOrder
 
@@ -130,8 +130,7 @@ def _put_right(fields: dict[str, Any]) -> None:
         and filled < amount
         and fields.get("status") not in FINAL_ORDER_STATUSES
     ):
-        with exact_arithmetic():
-            fields["remaining"] = float(exact(amount) - exact(filled))
+        fields["remaining"] = float(subtract(exact(amount), exact(filled)))
 
 
 def _is_spent_amount(fields: Mapping[str, Any]) -> bool:

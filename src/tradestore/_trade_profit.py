@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from tradestore._clock import utc_now
 from tradestore._trade_fields import TradeFields
-from tradestore.accounting._decimal import ZERO, exact, exact_arithmetic
+from tradestore.accounting._decimal import ZERO, add, exact
 from tradestore.accounting.interest import interest_on
 from tradestore.accounting.profit import (
     ProfitStruct,
@@ -75,11 +75,7 @@ class TradeProfit(TradeFields):
         opened, closed = self._values(rate, amount, open_rate)
         profit = profit_of(opened, closed, is_short=self.is_short)
         realized = exact(self.realized_profit or 0.0)
-        if self.is_open:
-            with exact_arithmetic():
-                total = profit + realized
-        else:
-            total = realized or exact(self.close_profit_abs or 0.0)
+        total = add(profit, realized) if self.is_open else realized or exact(self.close_profit_abs or 0.0)
         return ProfitStruct(
             profit_abs=rounded(profit),
             profit_ratio=rounded(profit_ratio_of(opened, closed, self.leverage or 1.0, is_short=self.is_short)),

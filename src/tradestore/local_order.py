@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tradestore._clock import as_utc, to_milliseconds, to_text, utc_now
 from tradestore._exchange_dict import order_id_of, plain_side, read_fill_time, read_order, write_order
 from tradestore._record import CutText, PlainRecord
-from tradestore.accounting._decimal import divide, exact, exact_arithmetic
+from tradestore.accounting._decimal import divide, exact, multiply, subtract
 from tradestore.constants import FINAL_ORDER_STATUSES, PROFIT_DECIMALS
 from tradestore.exceptions import DependencyException
 
@@ -106,14 +106,12 @@ class LocalOrder(PlainRecord):
         """How much is still to be filled."""
         if self.remaining is not None:
             return self.remaining
-        with exact_arithmetic():
-            return float(exact(self.safe_amount) - exact(self.safe_filled))
+        return float(subtract(exact(self.safe_amount), exact(self.safe_filled)))
 
     @property
     def safe_amount_after_fee(self) -> float:
         """How much of the base currency the fills brought in or took out."""
-        with exact_arithmetic():
-            return float(exact(self.safe_filled) - exact(self.safe_fee_base))
+        return float(subtract(exact(self.safe_filled), exact(self.safe_fee_base)))
 
     @property
     def stake_amount(self) -> float:
@@ -127,8 +125,7 @@ class LocalOrder(PlainRecord):
 
     def _stake_of(self, amount: float) -> float:
         leverage = 1.0 if self.trade is None else self.trade.leverage or 1.0
-        with exact_arithmetic():
-            return float(divide(exact(amount) * exact(self.safe_price or 0.0), exact(leverage)))
+        return float(divide(multiply(exact(amount), exact(self.safe_price or 0.0)), exact(leverage)))
 
     @property
     def has_final_status(self) -> bool:

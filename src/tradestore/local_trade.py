@@ -11,7 +11,7 @@ from tradestore._database_only import DatabaseOnly
 from tradestore._trade_json import read_trade, trade_to_json
 from tradestore._trade_orders import TradeOrders
 from tradestore._trade_profit import TradeProfit
-from tradestore.accounting._decimal import divide, exact, exact_arithmetic, exact_sum
+from tradestore.accounting._decimal import add, divide, exact, exact_sum, multiply
 from tradestore.accounting.fills import Fill, Position, Terms, fold_fills
 from tradestore.accounting.precision import amount_to_contract_precision, price_to_precision
 from tradestore.accounting.stoploss import stop_price, tighter_stop
@@ -154,8 +154,7 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
         position = fold_fills(self._fills(), self._terms())
         leverage = self.leverage or 1.0
         amount = self._to_contracts(float(position.amount))
-        with exact_arithmetic():
-            self.funding_fees = float(position.funding_fees + exact(self.funding_fee_running or 0.0))
+        self.funding_fees = float(add(position.funding_fees, exact(self.funding_fee_running or 0.0)))
         self.max_stake_amount = float(divide(position.entry_cost, exact(leverage)))
         if position.realized_profit is not None and position.last_exit_profit is not None:
             self.realized_profit = float(position.realized_profit)
@@ -168,9 +167,8 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
     def _hold(self, position: Position, amount: float, leverage: float) -> None:
         self.amount = amount
         self.open_rate = price_to_precision(float(position.average_price), self.price_precision, self._price_mode)
-        with exact_arithmetic():
-            self.stake_amount = float(divide(position.stake, exact(leverage)))
-            self.fee_open_cost = float(exact(self.fee_open or 0.0) * position.entry_cost)
+        self.stake_amount = float(divide(position.stake, exact(leverage)))
+        self.fee_open_cost = float(multiply(exact(self.fee_open or 0.0), position.entry_cost))
         self.recalc_open_trade_value()
         if self.stop_loss_pct is not None:
             self.adjust_stop_loss(self.open_rate, self.stop_loss_pct)

@@ -1,8 +1,12 @@
-"""Exact arithmetic on the shortest decimal text of a float, so that 0.1 + 0.2 is 0.3."""
+"""Exact arithmetic on the shortest decimal text of a float, so that 0.1 + 0.2 is 0.3.
+
+Sums, differences and products go through functions instead of operators: the operators round to the precision of
+whatever context the caller has, these never do.
+"""
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal, localcontext
+from decimal import ROUND_DOWN, Context, Decimal
+from functools import lru_cache
 
 from tradestore.exceptions import InvalidValue
 
@@ -11,16 +15,13 @@ ONE = Decimal(1)
 
 _QUOTIENT_DECIMALS = 18
 
-_EXACT = Context(prec=400, rounding=ROUND_HALF_EVEN, Emin=-999999, Emax=999999)
-_WHOLE = Context(prec=1000, rounding=ROUND_DOWN, Emin=-999999, Emax=999999)
+# A float has at most 17 significant digits, and no formula here multiplies more than a handful of them.
+_EXACT = Context(prec=1000, rounding=ROUND_DOWN, Emin=-999999, Emax=999999)
 
-
-def exact_arithmetic() -> AbstractContextManager[Context]:
-    """Make ``+``, ``-`` and ``*`` on decimals exact inside the block, whatever the caller's own context is.
-
-    A float has at most 17 significant digits, and no formula here multiplies more than a handful of them.
-    """
-    return localcontext(_EXACT)
+add = _EXACT.add
+subtract = _EXACT.subtract
+multiply = _EXACT.multiply
+divide_int = _EXACT.divide_int
 
 
 def exact(number: float | Decimal) -> Decimal:
@@ -32,16 +33,25 @@ def exact(number: float | Decimal) -> Decimal:
     Raises:
         InvalidValue: If the number is not finite.
     """
-    if isinstance(number, float):
-        result = Decimal(float.__repr__(number))
-    elif isinstance(number, (int, Decimal)):
-        result = Decimal(number)
-    else:
-        result = Decimal(repr(float(number)))
+    if isinstance(number, Decimal):
+        if not number.is_finite():
+            raise _not_finite(number)
+        return number
+    return Decimal(number) if isinstance(number, int) else _exact_float(float(number))
+
+
+# A backtest meets the same rate, fee or amount many times in a row.
+@lru_cache(maxsize=8192)
+def _exact_float(number: float) -> Decimal:
+    result = Decimal(repr(number))
     if not result.is_finite():
-        msg = f"A price, amount or rate must be a finite number, but was {number!r}."
-        raise InvalidValue(msg)
-    return result
+        raise _not_finite(number)
+    return result or ZERO
+
+
+def quantize(number: Decimal, step: Decimal, rounding: str) -> Decimal:
+    """Round to as many decimals as the step has."""
+    return number.quantize(step, rounding, _EXACT)
 
 
 def divide(dividend: Decimal, divisor: Decimal) -> Decimal:
@@ -52,10 +62,17 @@ def divide(dividend: Decimal, divisor: Decimal) -> Decimal:
     """
     leading_zeros = max(0, divisor.adjusted() - dividend.adjusted())
     scale = _QUOTIENT_DECIMALS + leading_zeros
-    return _WHOLE.divide_int(dividend.scaleb(scale, _WHOLE), divisor).scaleb(-scale, _WHOLE)
+    return divide_int(dividend.scaleb(scale, _EXACT), divisor).scaleb(-scale, _EXACT)
 
 
 def exact_sum(numbers: Iterable[float | None]) -> float:
     """Add numbers without the rounding of each step; None counts as 0."""
-    with exact_arithmetic():
-        return float(sum((exact(number) for number in numbers if number), start=ZERO))
+    total = ZERO
+    for number in numbers:
+        if number:
+            total = add(total, exact(number))
+    return float(total)
+
+
+def _not_finite(number: float | Decimal) -> InvalidValue:
+    return InvalidValue(f"A price, amount or rate must be a finite number, but was {number!r}.")

@@ -5,11 +5,11 @@ every storage, since nothing but the fills and the trade's terms is looked at.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from tradestore.accounting._decimal import ZERO, divide, exact, exact_arithmetic
+from tradestore.accounting._decimal import ZERO, add, divide, exact, multiply, subtract
 from tradestore.accounting.interest import interest_on
 from tradestore.accounting.profit import (
     borrowed_amount,
@@ -71,7 +71,7 @@ class Fill:
     filled_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Position:
     """What the fills amount to. Money is in stake currency and includes leverage.
 
@@ -101,8 +101,7 @@ class Position:
         """Return the realised profit as a ratio of what it cost to enter before, with leverage (0.01 is 1 %)."""
         if not self.realized_profit or not self.realized_of:
             return 0.0
-        with exact_arithmetic():
-            return float(divide(self.realized_profit, self.realized_of) * exact(leverage))
+        return float(multiply(divide(self.realized_profit, self.realized_of), exact(leverage)))
 
 
 def fold_fills(fills: Iterable[Fill], terms: Terms) -> Position:
@@ -121,47 +120,42 @@ def fold_fills(fills: Iterable[Fill], terms: Terms) -> Position:
     """
     position = Position()
     funding_since_exit = ZERO
-    with exact_arithmetic():
-        for fill in fills:
+    for fill in fills:
+        if fill.funding_fee:
             funding = exact(fill.funding_fee)
-            funding_since_exit += funding
-            position = replace(position, funding_fees=position.funding_fees + funding)
-            amount = exact(fill.amount) - exact(fill.fee_base)
-            if amount <= 0:
-                continue
-            if fill.is_entry:
-                position = _enter(position, amount, exact(fill.price), terms)
-            else:
-                position = _exit(position, amount, fill, funding_since_exit, terms)
-                funding_since_exit = ZERO
+            funding_since_exit = add(funding_since_exit, funding)
+            position.funding_fees = add(position.funding_fees, funding)
+        amount = subtract(exact(fill.amount), exact(fill.fee_base))
+        if amount <= 0:
+            continue
+        if fill.is_entry:
+            _enter(position, amount, exact(fill.price), terms)
+        else:
+            _exit(position, amount, fill, funding_since_exit, terms)
+            funding_since_exit = ZERO
     return position
 
 
-def _enter(position: Position, amount: Decimal, price: Decimal, terms: Terms) -> Position:
-    cost = amount * price
-    held, stake = position.amount + amount, position.stake + cost
-    return replace(
-        position,
-        amount=held,
-        stake=stake,
-        average_price=divide(stake, held) if held > 0 else position.average_price,
-        entry_cost=position.entry_cost + cost,
-        entry_value=position.entry_value + open_value(amount, price, terms.fee_open, is_short=terms.is_short),
-    )
+def _enter(position: Position, amount: Decimal, price: Decimal, terms: Terms) -> None:
+    cost = multiply(amount, price)
+    position.amount = add(position.amount, amount)
+    position.stake = add(position.stake, cost)
+    if position.amount > 0:
+        position.average_price = divide(position.stake, position.amount)
+    position.entry_cost = add(position.entry_cost, cost)
+    value = open_value(amount, price, terms.fee_open, is_short=terms.is_short)
+    position.entry_value = add(position.entry_value, value)
 
 
-def _exit(position: Position, amount: Decimal, fill: Fill, funding: Decimal, terms: Terms) -> Position:
-    left = position.amount - amount
+def _exit(position: Position, amount: Decimal, fill: Fill, funding: Decimal, terms: Terms) -> None:
+    left = subtract(position.amount, amount)
     until = fill.filled_at if left > 0 and fill.filled_at is not None else terms.interest_until
     profit = _exit_profit(amount, exact(fill.price), position.average_price, funding, until, terms)
-    return replace(
-        position,
-        amount=left,
-        stake=position.stake - amount * position.average_price if left else ZERO,
-        realized_profit=(position.realized_profit or ZERO) + profit,
-        realized_of=position.entry_value,
-        last_exit_profit=profit,
-    )
+    position.amount = left
+    position.stake = subtract(position.stake, multiply(amount, position.average_price)) if left else ZERO
+    position.realized_profit = add(position.realized_profit or ZERO, profit)
+    position.realized_of = position.entry_value
+    position.last_exit_profit = profit
 
 
 def _exit_profit(

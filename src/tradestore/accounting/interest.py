@@ -3,7 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from tradestore.accounting._decimal import ZERO, divide, exact, exact_arithmetic
+from tradestore.accounting._decimal import ONE, ZERO, add, divide, exact, multiply
 from tradestore.exceptions import OperationalException
 
 __all__ = ["interest_on"]
@@ -30,13 +30,12 @@ def interest_on(
     Raises:
         OperationalException: If the exchange's rule is unknown.
     """
-    with exact_arithmetic():
-        charge = exact(borrowed) * exact(interest_rate)
-        lender = exchange.lower()
-        if lender == "binance":
-            return divide(charge * _begun(_HOUR, duration), _HOURS_PER_DAY)
-        if lender == "kraken":
-            return charge * (1 + _begun(_KRAKEN_PERIOD, duration))
+    charge = multiply(exact(borrowed), exact(interest_rate))
+    lender = exchange.lower()
+    if lender == "binance":
+        return divide(multiply(charge, _begun(_HOUR, duration)), _HOURS_PER_DAY)
+    if lender == "kraken":
+        return multiply(charge, add(ONE, _begun(_KRAKEN_PERIOD, duration)))
     msg = (
         f"The margin interest of exchange {exchange!r} is not known: it is for 'binance' and 'kraken'. "
         "Trade in spot or futures mode there."

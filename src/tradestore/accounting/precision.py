@@ -9,7 +9,7 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Decim
 from enum import Enum
 from typing import Final
 
-from tradestore.accounting._decimal import divide, exact, exact_arithmetic
+from tradestore.accounting._decimal import ONE, add, divide, divide_int, exact, multiply, quantize, subtract
 from tradestore.exceptions import OperationalException
 
 __all__ = [
@@ -93,30 +93,31 @@ def amount_to_contract_precision(
     if not contract_size or contract_size == 1:
         return amount_to_precision(amount, precision, mode)
     size = exact(contract_size)
-    with exact_arithmetic():
-        return float(_round(divide(exact(amount), size), precision, mode, Rounding.TRUNCATE) * size)
+    contracts = _round(divide(exact(amount), size), precision, mode, Rounding.TRUNCATE)
+    return float(multiply(contracts, size))
 
 
 def _round(number: Decimal, precision: float, mode: int, rounding: Rounding) -> Decimal:
-    with exact_arithmetic():
-        if mode == TICK_SIZE:
-            return _to_step(number, exact(precision), rounding)
-        places = int(precision)
-        if mode == DECIMAL_PLACES:
-            return _to_step(number, Decimal(1).scaleb(-places), rounding)
-        if mode == SIGNIFICANT_DIGITS:
-            if not number:
-                return number
-            return _to_step(number, Decimal(1).scaleb(number.adjusted() - places + 1), rounding)
+    if mode == TICK_SIZE:
+        return _to_step(number, exact(precision), rounding)
+    places = int(precision)
+    if mode == DECIMAL_PLACES:
+        return _to_decimals(number, -places, rounding)
+    if mode == SIGNIFICANT_DIGITS:
+        return _to_decimals(number, number.adjusted() - places + 1, rounding) if number else number
     msg = f"Unknown precision mode {mode!r}: use 2 (decimal places), 3 (significant digits) or 4 (tick size)."
     raise OperationalException(msg)
+
+
+def _to_decimals(number: Decimal, exponent: int, rounding: Rounding) -> Decimal:
+    return quantize(number, ONE.scaleb(exponent), rounding.value)
 
 
 def _to_step(number: Decimal, step: Decimal, rounding: Rounding) -> Decimal:
     if not step:
         return number
-    whole, rest = divmod(number, step)
+    whole = divide_int(number, step)
+    rest = subtract(number, multiply(whole, step))
     if not rest:
         return number
-    share = rest / step
-    return (whole + share.quantize(Decimal(1), rounding.value)) * step
+    return multiply(add(whole, quantize(divide(rest, step), ONE, rounding.value)), step)

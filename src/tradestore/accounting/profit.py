@@ -17,9 +17,9 @@ Values are decimals in stake currency; nothing is rounded before the result beco
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
-from tradestore.accounting._decimal import ONE, ZERO, divide, exact, exact_arithmetic
+from tradestore.accounting._decimal import ONE, ZERO, add, divide, exact, multiply, quantize, subtract
 from tradestore.constants import PROFIT_DECIMALS
 from tradestore.enums import TradingMode
 from tradestore.exceptions import InvalidValue, OperationalException
@@ -58,15 +58,13 @@ class ProfitStruct:
 
 def rounded(number: Decimal) -> float:
     """Round to the 8 decimals of profits and ratios."""
-    with exact_arithmetic():
-        return float(number.quantize(_STEP))
+    return float(quantize(number, _STEP, ROUND_HALF_EVEN))
 
 
 def open_value(amount: float | Decimal, rate: float | Decimal, fee_open: float | Decimal, *, is_short: bool) -> Decimal:
     """Return what opening the position cost (long) or brought in (short), fee included, in stake currency."""
-    with exact_arithmetic():
-        fee = exact(fee_open)
-        return exact(amount) * exact(rate) * (ONE - fee if is_short else ONE + fee)
+    fee = exact(fee_open)
+    return multiply(multiply(exact(amount), exact(rate)), subtract(ONE, fee) if is_short else add(ONE, fee))
 
 
 def close_value(
@@ -93,32 +91,28 @@ def close_value(
     Raises:
         OperationalException: If the trading mode is unknown.
     """
-    with exact_arithmetic():
-        base, fee = exact(amount), exact(fee_close)
-        factor = exact(rate) * (ONE + fee if is_short else ONE - fee)
-        if trading_mode is None or trading_mode == TradingMode.SPOT:
-            return base * factor
-        if trading_mode == TradingMode.MARGIN:
-            return (base + interest) * factor if is_short else base * factor - interest
-        if trading_mode == TradingMode.FUTURES:
-            funding = exact(funding_fees)
-            return base * factor - funding if is_short else base * factor + funding
+    base, fee = exact(amount), exact(fee_close)
+    factor = multiply(exact(rate), add(ONE, fee) if is_short else subtract(ONE, fee))
+    if trading_mode is None or trading_mode == TradingMode.SPOT:
+        return multiply(base, factor)
+    if trading_mode == TradingMode.MARGIN:
+        return multiply(add(base, interest), factor) if is_short else subtract(multiply(base, factor), interest)
+    if trading_mode == TradingMode.FUTURES:
+        return (subtract if is_short else add)(multiply(base, factor), exact(funding_fees))
     raise _unknown_mode(trading_mode)
 
 
 def profit_of(opened: Decimal, closed: Decimal, *, is_short: bool) -> Decimal:
     """Return the profit between two values, in stake currency."""
-    with exact_arithmetic():
-        return opened - closed if is_short else closed - opened
+    return subtract(opened, closed) if is_short else subtract(closed, opened)
 
 
 def profit_ratio_of(opened: Decimal, closed: Decimal, leverage: float | Decimal, *, is_short: bool) -> Decimal:
     """Return the profit between two values as a ratio of the open value, with leverage; 0 where nothing was opened."""
     if not opened:
         return ZERO
-    with exact_arithmetic():
-        share = divide(closed, opened)
-        return (ONE - share if is_short else share - ONE) * exact(leverage)
+    share = divide(closed, opened)
+    return multiply(subtract(ONE, share) if is_short else subtract(share, ONE), exact(leverage))
 
 
 def total_profit_ratio_of(
@@ -148,8 +142,7 @@ def borrowed_amount(
         return base
     if factor == ONE:
         return ZERO
-    with exact_arithmetic():
-        return divide(base * exact(open_rate) * (factor - ONE), factor)
+    return divide(multiply(multiply(base, exact(open_rate)), subtract(factor, ONE)), factor)
 
 
 def rate_for_profit_ratio(
@@ -182,24 +175,23 @@ def rate_for_profit_ratio(
             above what a rate of zero gives.
         OperationalException: If the trading mode is unknown.
     """
-    with exact_arithmetic():
-        # The close value is linear in the rate: value(rate) = value(0) + rate·slope.
-        at_zero, at_one = (
-            close_value(
-                amount,
-                rate,
-                fee_close,
-                is_short=is_short,
-                trading_mode=trading_mode,
-                interest=interest,
-                funding_fees=funding_fees,
-            )
-            for rate in (ZERO, ONE)
+    # The close value is linear in the rate: value(rate) = value(0) + rate·slope.
+    at_zero, at_one = (
+        close_value(
+            amount,
+            rate,
+            fee_close,
+            is_short=is_short,
+            trading_mode=trading_mode,
+            interest=interest,
+            funding_fees=funding_fees,
         )
-        slope = at_one - at_zero
-        gain = divide(exact(target), exact(leverage))
-        wanted = opened * (ONE - gain if is_short else ONE + gain) - at_zero
-        rate = divide(wanted, slope) if slope else Decimal(-1)
+        for rate in (ZERO, ONE)
+    )
+    slope = subtract(at_one, at_zero)
+    gain = divide(exact(target), exact(leverage))
+    wanted = subtract(multiply(opened, subtract(ONE, gain) if is_short else add(ONE, gain)), at_zero)
+    rate = divide(wanted, slope) if slope else Decimal(-1)
     if rate < 0:
         msg = (
             f"No closing rate of this position gives a profit ratio of {target!r} "

@@ -1,6 +1,6 @@
 """Where a stop loss belongs."""
 
-from tradestore.accounting._decimal import ONE, divide, exact, exact_arithmetic
+from tradestore.accounting._decimal import ONE, add, divide, exact, multiply, subtract
 from tradestore.accounting.precision import Rounding, price_to_precision
 
 __all__ = ["stop_price", "tighter_stop"]
@@ -25,9 +25,8 @@ def stop_price(
         precision: Price precision of the exchange, None where unknown.
         mode: How it counts, see :mod:`tradestore.accounting.precision`.
     """
-    with exact_arithmetic():
-        distance = abs(divide(exact(stoploss), exact(leverage)))
-        stop = float(exact(price) * (ONE + distance if is_short else ONE - distance))
+    distance = divide(exact(stoploss), exact(leverage)).copy_abs()
+    stop = float(multiply(exact(price), add(ONE, distance) if is_short else subtract(ONE, distance)))
     return price_to_precision(stop, precision, mode, Rounding.DOWN if is_short else Rounding.UP)
 
 
