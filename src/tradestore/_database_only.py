@@ -60,17 +60,14 @@ class DatabaseOnly:
 
     def delete(self) -> None:
         """Refuse: a trade in memory is dropped by ``remove_bt_trade``."""
-        refuse("delete")
+        refuse("delete", "remove_bt_trade() forgets an open trade")
 
 
-def refuse(name: str) -> NoReturn:
+def refuse(name: str, in_memory: str = "get_trades_proxy() and the bt_ lists answer") -> NoReturn:
     """Say which question of a trade needs a database.
 
     Raises:
         NotImplementedError: Always.
     """
-    msg = (
-        f"Trade.{name}() needs a database: call init_db() and enable_database_use() first. "
-        "In memory, get_trades_proxy() and the bt_ lists answer."
-    )
+    msg = f"Trade.{name}() needs a database: call init_db() and enable_database_use() first. In memory, {in_memory}."
     raise NotImplementedError(msg)

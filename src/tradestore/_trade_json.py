@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tradestore._clock import from_timestamp, to_milliseconds, to_text
+from tradestore.accounting._decimal import exact, exact_sum, subtract
 from tradestore.constants import PROFIT_DECIMALS
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ def _values(trade: "LocalTrade", names: tuple[str, ...]) -> dict[str, Any]:
 def read_trade(text: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the fields of a trade, and of each of its orders, from what :func:`trade_to_json` gave as text.
 
-    Nothing is computed anew. Whether the stop loss trails is not in the text: it does if it has left its first place.
+    Nothing is computed anew but what the text leaves out: the stop loss trails if it has moved towards profit, and the
+    running funding fee is what the orders' fees leave of the trade's.
 
     Raises:
         KeyError: If the text lacks a field that no trade can be without.
@@ -146,12 +148,27 @@ def read_trade(text: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "stop_loss_pct": data.get("stop_loss_ratio"),
         "initial_stop_loss": first_stop,
         "initial_stop_loss_pct": data.get("initial_stop_loss_ratio"),
-        "is_stop_loss_trailing": data.get("is_stop_loss_trailing", stop != first_stop),
+        "is_stop_loss_trailing": _has_trailed(stop, first_stop, data.get("is_short", False)),
+        "funding_fee_running": _running_funding(data),
         "interest_rate": data.get("interest_rate") or 0.0,
     }
     if data.get("open_trade_value") is not None:
         fields["open_trade_value"] = data["open_trade_value"]
     return fields, [_read_order(order, data["pair"]) for order in data.get("orders", [])]
+
+
+def _has_trailed(stop: float | None, first_stop: float | None, is_short: bool) -> bool:
+    if not stop or not first_stop:
+        return False
+    return stop < first_stop if is_short else stop > first_stop
+
+
+def _running_funding(data: Mapping[str, Any]) -> float | None:
+    orders = data.get("orders", [])
+    if data.get("funding_fees") is None or not all("funding_fee" in order for order in orders):
+        return None
+    booked = exact_sum(order["funding_fee"] for order in orders)
+    return float(subtract(exact(data["funding_fees"]), exact(booked)))
 
 
 def _read_order(data: Mapping[str, Any], pair: str) -> dict[str, Any]:
@@ -171,7 +188,8 @@ def _read_order(data: Mapping[str, Any], pair: str) -> dict[str, Any]:
         "order_type": data.get("order_type"),
         "status": data.get("status", "closed"),
         "price": price,
-        "average": data.get("average") or data["safe_price"],
+        # The average itself was rounded for reading.
+        "average": data["safe_price"],
         "amount": data["amount"],
         "filled": data.get("filled", data["amount"]),
         "remaining": data.get("remaining", 0.0),

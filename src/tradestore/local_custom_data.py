@@ -124,15 +124,15 @@ def encode_value(value: Any) -> tuple[str, str]:
     """Return the type's name and the text of a value.
 
     Raises:
-        TypeError: If JSON cannot hold the value.
+        TypeError: If neither its own text nor JSON can hold the value.
     """
     name = type(value).__name__
-    if type(value) in {bool, float, int, str}:
-        return name, str(value)
     try:
+        if type(value) in {bool, float, int, str}:
+            return name, str(value)
         return name[:_TYPE_NAME_LENGTH], json.dumps(value)
     except (ValueError, RecursionError) as e:
-        msg = f"JSON cannot hold this {name}: {e}"
+        msg = f"text cannot hold this {name}: {e}"
         raise TypeError(msg) from e
 
 

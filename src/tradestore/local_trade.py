@@ -105,7 +105,8 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
 
     def _take_entry(self, order: LocalOrder, price: float, recalculating: bool) -> None:
         if self.is_open:
-            self.open_rate, self.amount = price, order.safe_amount_after_fee
+            self.open_rate, self.amount = price, max(0.0, order.safe_amount_after_fee)
+            self.recalc_open_trade_value()
         elif not recalculating:
             logger.warning("Order %s entered %s, which is closed: nobody looks after it.", order.order_id, self)
         self.recalc_trade_from_orders()

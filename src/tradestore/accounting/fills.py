@@ -16,7 +16,7 @@ from tradestore.accounting.profit import (
     close_value,
     open_value,
     profit_of,
-    rounded,
+    to_profit_decimals,
 )
 from tradestore.enums import TradingMode
 
@@ -176,4 +176,4 @@ def _exit_profit(
         funding_fees=funding,
     )
     opened = open_value(amount, average_price, terms.fee_open, is_short=terms.is_short)
-    return exact(rounded(profit_of(opened, closed, is_short=terms.is_short)))
+    return to_profit_decimals(profit_of(opened, closed, is_short=terms.is_short))

@@ -110,7 +110,7 @@ def _round(number: Decimal, precision: float, mode: int, rounding: Rounding) -> 
 
 
 def _to_decimals(number: Decimal, exponent: int, rounding: Rounding) -> Decimal:
-    return quantize(number, ONE.scaleb(exponent), rounding.value)
+    return quantize(number, Decimal((0, (1,), exponent)), rounding.value)
 
 
 def _to_step(number: Decimal, step: Decimal, rounding: Rounding) -> Decimal:

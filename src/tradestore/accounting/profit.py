@@ -33,6 +33,7 @@ __all__ = [
     "profit_ratio_of",
     "rate_for_profit_ratio",
     "rounded",
+    "to_profit_decimals",
     "total_profit_ratio_of",
 ]
 
@@ -58,7 +59,12 @@ class ProfitStruct:
 
 def rounded(number: Decimal) -> float:
     """Round to the 8 decimals of profits and ratios."""
-    return float(quantize(number, _STEP, ROUND_HALF_EVEN))
+    return float(to_profit_decimals(number))
+
+
+def to_profit_decimals(number: Decimal) -> Decimal:
+    """Round to 8 decimals without going through a float, which has no room for them beside many digits."""
+    return quantize(number, _STEP, ROUND_HALF_EVEN)
 
 
 def open_value(amount: float | Decimal, rate: float | Decimal, fee_open: float | Decimal, *, is_short: bool) -> Decimal:
@@ -191,7 +197,7 @@ def rate_for_profit_ratio(
     slope = subtract(at_one, at_zero)
     gain = divide(exact(target), exact(leverage))
     wanted = subtract(multiply(opened, subtract(ONE, gain) if is_short else add(ONE, gain)), at_zero)
-    rate = divide(wanted, slope) if slope else Decimal(-1)
+    rate = divide(wanted, slope) if slope and opened else Decimal(-1)
     if rate < 0:
         msg = (
             f"No closing rate of this position gives a profit ratio of {target!r} "

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+from tradestore._clock import as_utc
 from tradestore.exceptions import InvalidValue
 
 __all__ = ["next_candle"]
@@ -29,7 +30,7 @@ def next_candle(timeframe: str, moment: datetime) -> datetime:
 
     Args:
         timeframe: A count and a unit: s, m, h, d, w, M or y, such as ``5m``.
-        moment: An aware datetime.
+        moment: A naive one is UTC.
 
     Raises:
         InvalidValue: If the timeframe cannot be read.
@@ -38,7 +39,7 @@ def next_candle(timeframe: str, moment: datetime) -> datetime:
     if match is None:
         msg = f"Unknown timeframe {timeframe!r}: write a count and one of s, m, h, d, w, M, y, such as '5m'."
         raise InvalidValue(msg)
-    count, unit = int(match["count"]), match["unit"]
+    count, unit, moment = int(match["count"]), match["unit"], as_utc(moment)
     if unit in _MONTHS:
         months = count * _MONTHS[unit]
         elapsed = (moment.year - _EPOCH.year) * 12 + moment.month - 1
