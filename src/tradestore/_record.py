@@ -1,9 +1,15 @@
 """The base of plain classes whose annotated attributes are their fields."""
 
+import copy
+from datetime import datetime
 from inspect import get_annotations
-from typing import Any, ClassVar, get_origin
+from typing import Any, ClassVar, Self, get_origin
 
 from tradestore.constants import TAG_LENGTH
+from tradestore.enums import TradingMode
+
+_UNCHANGING = frozenset({bool, datetime, float, int, str, type(None), TradingMode})
+"""Types of values that a copy may share."""
 
 
 class PlainRecord:
@@ -27,13 +33,21 @@ class PlainRecord:
 
     def __init__(self, **values: Any) -> None:
         """Set the given fields; the others keep the defaults of the class."""
-        unknown = values.keys() - self._fields
-        if unknown:
-            names = ", ".join(sorted(unknown))
+        if not values.keys() <= self._fields:
+            names = ", ".join(sorted(values.keys() - self._fields))
             msg = f"{type(self).__name__}() does not know the keyword argument(s) {names}."
             raise TypeError(msg)
         for name, value in values.items():
             setattr(self, name, value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return an independent copy; strategies get one before every callback, so it must be cheap."""
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        fields = twin.__dict__
+        for name, value in self.__dict__.items():
+            fields[name] = value if type(value) in _UNCHANGING else copy.deepcopy(value, memo)
+        return twin
 
 
 def _is_class_variable(hint: object) -> bool:
