@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from tradestore._clock import as_utc
 from tradestore.accounting._decimal import exact_sum
+from tradestore.exceptions import InvalidValue
 
 if TYPE_CHECKING:
     from tradestore.local_trade import LocalTrade
@@ -51,14 +52,26 @@ class TradeBook:
             self.closed.append(trade)
 
     def close(self, trade: "LocalTrade") -> None:
-        """Move a trade that was closed from the open to the closed ones, and count its profit."""
+        """Move a trade that was closed from the open to the closed ones, and count its profit.
+
+        Raises:
+            InvalidValue: If it is not among the open ones.
+        """
         self.remove(trade)
         self.closed.append(trade)
         self.total_profit = exact_sum((self.total_profit, trade.close_profit_abs))
 
     def remove(self, trade: "LocalTrade") -> None:
-        """Forget an open trade, as after a cancelled entry."""
-        self.open = [t for t in self.open if t is not trade]
+        """Forget an open trade, as after a cancelled entry.
+
+        Raises:
+            InvalidValue: If it is not among the open ones.
+        """
+        others = [t for t in self.open if t is not trade]
+        if len(others) == len(self.open):
+            msg = f"{trade} is not among the open trades: add_bt_trade() takes it in, close_bt_trade() only once out."
+            raise InvalidValue(msg)
+        self.open = others
         self.open_by_pair[trade.pair] = [t for t in self.open_by_pair[trade.pair] if t is not trade]
 
     def select(

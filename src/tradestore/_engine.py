@@ -20,6 +20,7 @@ __all__ = [
     "is_memory",
     "masked",
     "prepare_engine",
+    "retire",
     "take_write_lock",
 ]
 
@@ -29,7 +30,12 @@ _DRIVERS = {
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
 }
-_EXTRAS = {"psycopg2": "postgres", "psycopg": "all", "pymysql": "mysql", "MySQLdb": "mysql"}
+_SUPPORTED = {"sqlite", "sqlite+pysqlite", "postgresql+psycopg", *_DRIVERS.values()}
+_EXTRAS = {"psycopg2": "postgres", "psycopg": "all", "pymysql": "mysql"}
+_UNREADABLE = (
+    "The given db_url is no valid database URL! It looks like sqlite:///trades.sqlite or "
+    "postgresql://user:password@host/database; special characters in a password are written as %XX, an @ as %40."
+)
 _READS = re.compile(
     r"\s*(?:SELECT|PRAGMA|EXPLAIN|VALUES|VACUUM|BEGIN|COMMIT|END|ROLLBACK|ATTACH|DETACH)\b"
     r"|\s*WITH\b(?!.*\b(?:INSERT|UPDATE|DELETE|REPLACE)\b)",
@@ -60,19 +66,24 @@ def check_url(db_url: str) -> URL:
     """Read a database URL and name the driver where the URL leaves it open.
 
     Raises:
-        InvalidDatabaseUrl: If it can't be read, or names an SQLite file without a name.
+        InvalidDatabaseUrl: If it can't be read, means a database that is not supported, or a file without a name.
     """
     try:
         url = make_url(db_url)
     except (ArgumentError, ValueError):
         # The original error may quote the URL, and with it the password.
-        msg = (
-            "The given db_url is no valid database URL! It looks like sqlite:///trades.sqlite or "
-            "postgresql://user:password@host/database; special characters in a password are written as %XX."
-        )
-        raise InvalidDatabaseUrl(msg) from None
+        raise InvalidDatabaseUrl(_UNREADABLE) from None
+    if "@" in (url.host or ""):
+        # What stands before it is the rest of a password that nobody escaped.
+        raise InvalidDatabaseUrl(_UNREADABLE)
     if url.drivername in _DRIVERS:
         url = url.set(drivername=_DRIVERS[url.drivername])
+    if url.drivername not in _SUPPORTED:
+        msg = (
+            f"{masked(url)} is no valid database URL for this library: {url.drivername!r} is not supported. "
+            f"Use one of {', '.join(sorted({*_DRIVERS, *_SUPPORTED} - {'postgres'}))}."
+        )
+        raise InvalidDatabaseUrl(msg)
     if url.get_backend_name() == "sqlite" and url.database == "":
         msg = f"Bad db-url {url}: it names no file. For in-memory database, please use `sqlite://`."
         raise InvalidDatabaseUrl(msg)
@@ -85,13 +96,13 @@ def is_memory(url: URL) -> bool:
 
 
 def masked(url: URL) -> str:
-    """Return the URL without its password."""
-    return url.render_as_string(hide_password=True)
+    """Return the URL without its password, and without its options: they may hold one too."""
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
-def extra_for(module: str | None) -> str:
-    """Return which extra of this package installs a driver's module."""
-    return _EXTRAS.get(module or "", "all")
+def extra_for(url: URL) -> str:
+    """Return which extra of this package installs the driver of a URL."""
+    return _EXTRAS[url.drivername.partition("+")[2]]
 
 
 def engine_arguments(url: URL, options: PoolOptions) -> dict[str, Any]:
@@ -123,10 +134,16 @@ def prepare_engine(engine: Engine) -> None:
         event.listen(engine, "connect", _prepare_postgresql)
 
 
+def retire(engine: Engine) -> None:
+    """Close the connections of an engine: those that wait now, those in use when they come back."""
+    event.listen(engine.pool, "checkin", lambda _connection, record: record.invalidate())
+    engine.dispose()
+
+
 def take_write_lock(connection: Connection) -> None:
     """Begin the transaction as a writer where readers and writers differ, which is on SQLite."""
-    if connection.dialect.name == "sqlite":
-        _begin_immediate(connection)
+    if connection.dialect.name == "sqlite" and not _driver_connection(connection).in_transaction:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _pool_arguments(options: PoolOptions) -> dict[str, Any]:
@@ -160,6 +177,10 @@ def _tell(connection: Any, *statements: str) -> None:
             cursor.execute(statement)
     finally:
         cursor.close()
+
+
+def _driver_connection(connection: Connection) -> Any:
+    return connection.connection.driver_connection
 
 
 def _share_connection(engine: Engine) -> None:
@@ -203,7 +224,7 @@ def _begin_before_writing(
 
 
 def _begin_immediate(connection: Connection) -> None:
-    driver_connection: Any = connection.connection.driver_connection
+    driver_connection = _driver_connection(connection)
     if driver_connection.in_transaction:
         return
     try:

@@ -7,7 +7,7 @@ value, and 0 remaining on an order that is open and unfilled. Everything else is
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _TEXTS = {"symbol": "symbol", "type": "order_type"}
 _NUMBERS = ("price", "amount", "filled", "average", "remaining", "cost")
-_TRIGGER_PRICES = ("stopPrice", "triggerPrice", "stopLossPrice")
 _FILL_TIMES = ("lastTradeTimestamp", "lastUpdateTimestamp")
 _SIDES = ("buy", "sell")
 _NOT_DONE = ("open", *(FINAL_ORDER_STATUSES - {"closed"}))
@@ -69,7 +68,7 @@ def read_order(answer: Mapping[str, Any]) -> dict[str, Any]:
     for key in _NUMBERS:
         if (number := _number(answer, key)) is not None:
             fields[key] = number
-    if trigger := _first(_number(answer, key) for key in _TRIGGER_PRICES):
+    if trigger := _trigger_price(answer):
         fields["stop_price"] = trigger
     if (placed := _moment(answer, "timestamp")) is not None:
         fields["order_date"] = placed
@@ -146,8 +145,10 @@ def _is_spent_amount(fields: Mapping[str, Any]) -> bool:
     )
 
 
-def _first(numbers: Iterable[float | None]) -> float | None:
-    return next((n for n in numbers if n), None)
+def _trigger_price(answer: Mapping[str, Any]) -> float | None:
+    trigger = _number(answer, "stopPrice") or _number(answer, "triggerPrice")
+    # Beside a take-profit price, the stop-loss price is an exit that the order brings along, not its own trigger.
+    return trigger or (None if _number(answer, "takeProfitPrice") else _number(answer, "stopLossPrice"))
 
 
 def _number(answer: Mapping[str, Any], key: str) -> float | None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Final, cast
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, Executable, event
 from sqlalchemy.exc import DBAPIError, IllegalStateChangeError
 from sqlalchemy.orm import (
     ORMExecuteState,
@@ -35,6 +35,7 @@ __all__ = [
     "request_id_context",
     "scoped",
     "settle",
+    "write",
 ]
 
 REQUEST_ID_CTX_KEY: Final = "request_id"
@@ -218,6 +219,13 @@ def settle() -> None:
         session.flush()
         watch.reached = True
         session.commit()
+
+
+def write(statement: Executable) -> None:
+    """Execute a statement that changes rows, and :func:`settle`."""
+    with meaningful_errors():
+        scoped.execute(statement)
+    settle()
 
 
 def has_changes(session: Session) -> bool:

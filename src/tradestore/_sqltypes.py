@@ -1,15 +1,15 @@
 """Column types that keep the same value on every engine."""
 
-import math
 import operator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Double, Enum, Float, Integer, String, Text
+from sqlalchemy import BigInteger, Boolean, DateTime, Dialect, Double, Enum, Float, Integer, String, Text
 from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from tradestore._clock import as_naive_utc
+from tradestore.accounting._decimal import finite
 from tradestore.exceptions import InvalidValue
 
 __all__ = ["BigCount", "LongText", "Number", "UtcDateTime", "storable"]
@@ -62,27 +62,33 @@ def storable(owner: str, column_type: TypeEngine[Any], value: Any) -> Any:
         value: Not None.
 
     Raises:
-        InvalidValue: If a text is too long or holds a NUL, a number is not finite, or a count is too large.
+        InvalidValue: If a text is too long or no proper text, a number is not finite, or a count is too large.
     """
     try:
-        match column_type:
-            case Enum():
-                return _choice(column_type, value)
-            case String():
-                return _text(column_type, value)
-            case Number() | Float():
-                return _number(value)
-            case UtcDateTime():
-                return _moment(value)
-            case Integer():
-                return _count(column_type, value)
-            case _:
-                return value
+        return _converted(column_type, value)
     except ValueError as e:
         shown = repr(value)
         shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
         msg = f"{owner} cannot be {shown}: {e}. Nothing was stored."
         raise InvalidValue(msg) from None
+
+
+def _converted(column_type: TypeEngine[Any], value: Any) -> Any:
+    converted = value
+    match column_type:
+        case Enum():
+            converted = _choice(column_type, value)
+        case String():
+            converted = _text(column_type, value)
+        case Number() | Float():
+            converted = finite(value)
+        case Boolean():
+            converted = _flag(value)
+        case UtcDateTime():
+            converted = _moment(value)
+        case Integer():
+            converted = _count(column_type, value)
+    return converted
 
 
 def _choice(column_type: Enum, value: Any) -> Any:
@@ -105,18 +111,16 @@ def _text(column_type: String, value: Any) -> str:
     if "\0" in text:
         msg = "a NUL character cannot be stored"
         raise ValueError(msg)
+    if not text.isascii():
+        text.encode()
     return text
 
 
-def _number(value: Any) -> float:
-    try:
-        number = None if isinstance(value, str) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = None
-    if number is None or not math.isfinite(number):
-        msg = "a finite number was expected"
+def _flag(value: Any) -> bool:
+    if not isinstance(value, int) or value not in {0, 1}:
+        msg = "True or False was expected"
         raise ValueError(msg)
-    return number
+    return bool(value)
 
 
 def _moment(value: Any) -> datetime:

@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, ScalarResult, Select, String, UniqueConstrain
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tradestore._clock import utc_now
-from tradestore._session import settle
+from tradestore._session import settle, write
 from tradestore._sqltypes import LongText, UtcDateTime
 from tradestore.base import TEXT_RULES, ModelBase
 from tradestore.constants import CUSTOM_DATA_KEY_LENGTH, PAIR_LENGTH
@@ -130,8 +130,7 @@ class CustomDataWrapper:
             LocalTrade.custom_data_book.delete(trade_id, key)
             return
         ids = _matching_ids(trade_id, key, None)
-        _CustomData.session.execute(delete(_CustomData).where(_CustomData.id.in_(ids)))
-        settle()
+        write(delete(_CustomData).where(_CustomData.id.in_(ids)))
 
     @staticmethod
     def _convert_custom_data(data: LocalCustomData) -> LocalCustomData:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, QueuePool
 from sqlalchemy.orm import Session
 
 from tradestore import _session
-from tradestore._engine import masked, take_write_lock
+from tradestore._engine import masked, retire, take_write_lock
 from tradestore._errors import meaningful_errors
 from tradestore.exceptions import DatabaseBusy, DependencyException
 
@@ -66,7 +66,8 @@ class Database:
             The session of the present thread or request.
 
         Raises:
-            DependencyException: If the session holds changes from before that were neither committed nor rolled back.
+            DependencyException: If the session holds changes from before that were neither committed nor rolled back,
+                or if a failure inside the block, which it then hid, has rolled everything back.
             DatabaseBusy: If the database stayed locked; nothing was stored.
             CommitOutcomeUnknown: If the connection was lost while committing.
         """
@@ -81,9 +82,15 @@ class Database:
             raise DependencyException(msg)
         # Reads may have begun a transaction of their own; it has nothing to commit, and this one starts fresh.
         session.commit()
-        with meaningful_errors() as watch, session.begin():
+        with meaningful_errors() as watch, session.begin() as transaction:
             take_write_lock(session.connection())
             yield session
+            if not transaction.is_active:
+                msg = (
+                    "A failure inside this transaction has rolled it back, so nothing of it was stored: "
+                    "let the failure leave the block, or do what may fail outside of it."
+                )
+                raise DependencyException(msg)
             session.flush()
             watch.reached = True
 
@@ -126,7 +133,7 @@ class Database:
         """Close all connections; the models have no database until the next ``init_db``."""
         if _session.bound_engine() is self.engine:
             _session.bind(None)
-        self.engine.dispose()
+        retire(self.engine)
 
     def __repr__(self) -> str:
         """Return the database in one line, without its password."""

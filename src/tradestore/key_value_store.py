@@ -8,7 +8,7 @@ from sqlalchemy import String, delete, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tradestore._clock import as_utc, utc_now
-from tradestore._session import settle
+from tradestore._session import write
 from tradestore._sqltypes import BigCount, Number, UtcDateTime, storable
 from tradestore._upsert import upsert
 from tradestore.base import TEXT_RULES, ModelBase
@@ -103,8 +103,7 @@ class KeyValueStore:
         """
         session = _KeyValueStoreModel.session
         values = {"key": key} | _columns_for(key, value)
-        session.execute(upsert(session.get_bind().dialect.name, _TABLE, ["key"], values))
-        settle()
+        write(upsert(session.get_bind().dialect.name, _TABLE, ["key"], values))
 
     @staticmethod
     def get_value(key: str) -> ValueTypes | None:
@@ -115,8 +114,7 @@ class KeyValueStore:
     @staticmethod
     def delete_value(key: str) -> None:
         """Forget a key; a missing one is fine."""
-        _KeyValueStoreModel.session.execute(delete(_KeyValueStoreModel).where(_KeyValueStoreModel.key == key))
-        settle()
+        write(delete(_KeyValueStoreModel).where(_KeyValueStoreModel.key == key))
 
     @staticmethod
     def get_string_value(key: str) -> str | None:

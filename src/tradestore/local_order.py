@@ -61,6 +61,11 @@ class LocalOrder(PlainRecord):
         """The trade that the order belongs to."""
         return self._trade_bt
 
+    def belong_to(self, trade: "LocalTrade") -> None:
+        """Tie the order to a trade in memory, unless it has one."""
+        if self.trade is None:
+            self._trade_bt = trade
+
     @property
     def order_date_utc(self) -> datetime | None:
         """When the order was placed, with its zone."""

@@ -58,6 +58,8 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
         if values.get("open_date") is None:
             values["open_date"] = utc_now()
         super().__init__(**{"orders": [], **self.column_defaults, **values})
+        for order in values.get("orders", ()):
+            order.belong_to(self)
         needed = (values.get("amount"), values.get("open_rate"))
         if self.open_trade_value is None and None not in needed:
             self.recalc_open_trade_value()
@@ -338,8 +340,7 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
         for order_fields in orders:
             order = cls.order_class(**order_fields)
             trade.orders.append(order)
-            if order.trade is None:
-                order._trade_bt = trade  # noqa: SLF001 - the documented way in which a backtest ties an order to its trade
+            order.belong_to(trade)
         return trade
 
     def set_custom_data(self, key: str, value: Any) -> None:

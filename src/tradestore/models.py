@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, inspect
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import DBAPIError
 
 from tradestore._engine import (
     PoolOptions,
@@ -14,6 +14,7 @@ from tradestore._engine import (
     extra_for,
     masked,
     prepare_engine,
+    retire,
 )
 from tradestore._session import REQUEST_ID_CTX_KEY, bind, bound_engine, get_request_or_thread_id
 from tradestore._session import request_id_context as _request_id_ctx_var  # noqa: F401 - web servers import it here
@@ -96,23 +97,16 @@ def init_db(
     previous = bound_engine()
     bind(engine)
     if previous is not None:
-        previous.dispose()
+        retire(previous)
     return Database(engine)
 
 
 def _create_engine(url: URL, options: PoolOptions) -> Engine:
     try:
         engine = create_engine(url, **engine_arguments(url, options))
-    except NoSuchModuleError as e:
-        msg = (
-            f"{masked(url)} is no valid database URL: the dialect {url.drivername!r} is unknown. "
-            "Use sqlite, postgresql, mysql or mariadb."
-        )
-        raise InvalidDatabaseUrl(msg) from e
     except ImportError as e:
         msg = (
-            f"The driver {e.name!r} for {masked(url)} is not installed: "
-            f"run pip install 'tradestore[{extra_for(e.name)}]'."
+            f"The driver {e.name!r} for {masked(url)} is not installed: run pip install 'tradestore[{extra_for(url)}]'."
         )
         raise MissingDriver(msg) from e
     prepare_engine(engine)

@@ -8,6 +8,7 @@ from typing import ClassVar
 from sqlalchemy import select
 
 from tradestore._clock import as_utc, utc_now
+from tradestore._record import cut
 from tradestore._session import settle
 from tradestore.accounting.timeframes import next_candle
 from tradestore.local_pairlock import ANY, LocalPairLock
@@ -141,7 +142,7 @@ class PairLocks:
             reason: As it was given.
             now: The present if None (UTC).
         """
-        PairLocks._release([lock for lock in PairLocks.get_pair_locks(None, now) if lock.reason == reason])
+        PairLocks._release([lock for lock in PairLocks.get_pair_locks(None, now) if lock.reason == cut(reason)])
 
     @staticmethod
     def _release(locks: Sequence[LocalPairLock]) -> None:

@@ -4,9 +4,11 @@ Sums, differences and products go through functions instead of operators: the op
 whatever context the caller has, these never do.
 """
 
+import math
 from collections.abc import Iterable
 from decimal import ROUND_DOWN, Context, Decimal
 from functools import lru_cache
+from typing import Any
 
 from tradestore.exceptions import InvalidValue
 
@@ -24,6 +26,22 @@ multiply = _EXACT.multiply
 divide_int = _EXACT.divide_int
 
 
+def finite(number: Any) -> float:
+    """Return a number of any type as a float.
+
+    Raises:
+        InvalidValue: If it is no number, or not finite. Text is none, even if it could be read as one.
+    """
+    try:
+        result = math.nan if isinstance(number, (str, bytes, bytearray)) else float(number)
+    except (TypeError, ValueError, OverflowError):
+        result = math.nan
+    if not math.isfinite(result):
+        msg = f"A price, amount or rate must be a finite number, but was {number!r:.60}."
+        raise InvalidValue(msg)
+    return result
+
+
 def exact(number: float | Decimal) -> Decimal:
     """Return the number as a decimal with exactly the digits that Python prints for it.
 
@@ -33,20 +51,19 @@ def exact(number: float | Decimal) -> Decimal:
     Raises:
         InvalidValue: If the number is not finite.
     """
+    if type(number) is float:
+        return _exact_float(number)
     if isinstance(number, Decimal):
         if not number.is_finite():
-            raise _not_finite(number)
+            finite(number)
         return number
-    return Decimal(number) if isinstance(number, int) else _exact_float(float(number))
+    return Decimal(number) if isinstance(number, int) else _exact_float(finite(number))
 
 
 # A backtest meets the same rate, fee or amount many times in a row.
 @lru_cache(maxsize=8192)
 def _exact_float(number: float) -> Decimal:
-    result = Decimal(repr(number))
-    if not result.is_finite():
-        raise _not_finite(number)
-    return result or ZERO
+    return Decimal(repr(finite(number))) or ZERO
 
 
 def quantize(number: Decimal, step: Decimal, rounding: str) -> Decimal:
@@ -72,7 +89,3 @@ def exact_sum(numbers: Iterable[float | None]) -> float:
         if number:
             total = add(total, exact(number))
     return float(total)
-
-
-def _not_finite(number: float | Decimal) -> InvalidValue:
-    return InvalidValue(f"A price, amount or rate must be a finite number, but was {number!r}.")

@@ -108,7 +108,7 @@ def fold_fills(fills: Iterable[Fill], terms: Terms) -> Position:
     """Walk the fills in order and return what they amount to.
 
     A fill of which the fee took everything adds nothing but its funding. An exit's profit contains the funding
-    fees since the previous exit. Margin interest of a partial exit runs to that fill, of the last one to
+    fees since the previous exit. Margin interest of an exit runs to its fill; of the one that ends the trade to
     ``terms.interest_until``.
 
     Args:
@@ -120,7 +120,8 @@ def fold_fills(fills: Iterable[Fill], terms: Terms) -> Position:
     """
     position = Position()
     funding_since_exit = ZERO
-    for fill in fills:
+    walk = list(fills)
+    for fill in walk:
         if fill.funding_fee:
             funding = exact(fill.funding_fee)
             funding_since_exit = add(funding_since_exit, funding)
@@ -131,7 +132,8 @@ def fold_fills(fills: Iterable[Fill], terms: Terms) -> Position:
         if fill.is_entry:
             _enter(position, amount, exact(fill.price), terms)
         else:
-            _exit(position, amount, fill, funding_since_exit, terms)
+            until = _interest_until(fill, position.amount > amount or fill is not walk[-1], terms)
+            _exit(position, amount, fill.price, funding_since_exit, until, terms)
             funding_since_exit = ZERO
     return position
 
@@ -147,10 +149,13 @@ def _enter(position: Position, amount: Decimal, price: Decimal, terms: Terms) ->
     position.entry_value = add(position.entry_value, value)
 
 
-def _exit(position: Position, amount: Decimal, fill: Fill, funding: Decimal, terms: Terms) -> None:
+def _interest_until(fill: Fill, goes_on: bool, terms: Terms) -> datetime:
+    return fill.filled_at if goes_on and fill.filled_at is not None else terms.interest_until
+
+
+def _exit(position: Position, amount: Decimal, price: float, funding: Decimal, until: datetime, terms: Terms) -> None:
     left = subtract(position.amount, amount)
-    until = fill.filled_at if left > 0 and fill.filled_at is not None else terms.interest_until
-    profit = _exit_profit(amount, exact(fill.price), position.average_price, funding, until, terms)
+    profit = _exit_profit(amount, exact(price), position.average_price, funding, until, terms)
     position.amount = left
     position.stake = subtract(position.stake, multiply(amount, position.average_price)) if left else ZERO
     position.realized_profit = add(position.realized_profit or ZERO, profit)
