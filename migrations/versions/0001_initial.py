@@ -13,12 +13,6 @@ _MYSQL = ("mysql", "mariadb")
 _DateTime = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), *_MYSQL)
 _LongText = sa.Text().with_variant(mysql.LONGTEXT(), *_MYSQL)
 _BigCount = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-_TEXT_RULES: dict[str, Any] = {
-    f"{dialect}_{option}": value
-    for dialect in _MYSQL
-    for option, value in {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}.items()
-}
-
 _TABLES = ("wallet_history", "KeyValueStore", "pairlocks", "trade_custom_data", "orders", "trades")
 
 
@@ -89,7 +83,7 @@ def _create_trades() -> None:
         _number("funding_fees"),
         _number("funding_fee_running"),
         sa.Column("record_version", sa.Integer(), nullable=False),
-        **_TEXT_RULES,
+        **_text_rules(),
     )
     _index("trades", "pair", "is_open", "close_date")
 
@@ -119,7 +113,7 @@ def _create_orders() -> None:
         _text("ft_order_tag", 255),
         sa.ForeignKeyConstraint(["ft_trade_id"], ["trades.id"], name="orders_ft_trade_id_fkey"),
         sa.UniqueConstraint("ft_pair", "order_id", name="_order_pair_order_id"),
-        **_TEXT_RULES,
+        **_text_rules(),
     )
     _index("orders", "ft_trade_id", "ft_is_open", "order_id")
 
@@ -138,7 +132,7 @@ def _create_custom_data() -> None:
         sa.ForeignKeyConstraint(["ft_trade_id"], ["trades.id"], name="trade_custom_data_ft_trade_id_fkey"),
         sa.UniqueConstraint("ft_trade_id", "cd_key", name="_trade_id_cd_key"),
         sa.UniqueConstraint("pair", "cd_key", name="uq_trade_custom_data_pair_cd_key"),
-        **_TEXT_RULES,
+        **_text_rules(),
     )
     _index("trade_custom_data", "ft_trade_id")
 
@@ -153,7 +147,7 @@ def _create_pairlocks() -> None:
         sa.Column("lock_time", _DateTime, nullable=False),
         sa.Column("lock_end_time", _DateTime, nullable=False),
         _flag("active"),
-        **_TEXT_RULES,
+        **_text_rules(),
     )
     _index("pairlocks", "pair", "lock_end_time", "active")
 
@@ -168,7 +162,7 @@ def _create_key_value_store() -> None:
         sa.Column("datetime_value", _DateTime),
         _number("float_value"),
         sa.Column("int_value", _BigCount),
-        **_TEXT_RULES,
+        **_text_rules(),
     )
     op.create_index("ix_KeyValueStore_key", "KeyValueStore", ["key"], unique=True)
 
@@ -188,9 +182,23 @@ def _create_wallet_history() -> None:
         _number("leverage", required=True),
         _flag("bot_managed"),
         sa.UniqueConstraint("timestamp", "currency", name="unique_wallet_daily"),
-        **_TEXT_RULES,
+        **_text_rules(),
     )
     _index("wallet_history", "timestamp")
+
+
+def _text_rules() -> dict[str, Any]:
+    """Let MariaDB and MySQL tell texts apart by every character, as the other engines do."""
+    dialect: Any = op.get_context().dialect
+    if dialect.name not in _MYSQL:
+        return {}
+    collation = "utf8mb4_bin"
+    if dialect.is_mariadb:
+        collation = "utf8mb4_nopad_bin"
+    elif dialect.server_version_info >= (8,):
+        collation = "utf8mb4_0900_bin"
+    rules = {"engine": "InnoDB", "charset": "utf8mb4", "collate": collation}
+    return {f"{dialect.name}_{option}": value for option, value in rules.items()}
 
 
 def _id() -> sa.Column[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, StaticPool, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, StaticPool, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from tradestore.exceptions import InvalidDatabaseUrl
@@ -16,6 +16,7 @@ __all__ = [
     "PoolOptions",
     "check_url",
     "engine_arguments",
+    "exact_collation",
     "extra_for",
     "is_memory",
     "masked",
@@ -103,6 +104,14 @@ def masked(url: URL) -> str:
 def extra_for(url: URL) -> str:
     """Return which extra of this package installs the driver of a URL."""
     return _EXTRAS[url.drivername.partition("+")[2]]
+
+
+def exact_collation(dialect: Dialect) -> str:
+    """Return the collation by which MariaDB, or MySQL, tells texts apart by every character."""
+    options: Any = dialect
+    if options.is_mariadb:
+        return "utf8mb4_nopad_bin"
+    return "utf8mb4_0900_bin" if (options.server_version_info or ()) >= (8,) else "utf8mb4_bin"
 
 
 def engine_arguments(url: URL, options: PoolOptions) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tradestore._record import cut
 from tradestore._session import settle
 from tradestore._sqltypes import Number, UtcDateTime
 from tradestore.accounting._decimal import divide, exact
-from tradestore.base import TEXT_RULES, ModelBase
+from tradestore.base import ModelBase
 from tradestore.constants import ID_LENGTH, ORDER_TYPE_LENGTH, PAIR_LENGTH, TAG_LENGTH
 from tradestore.exceptions import InvalidOrder
 from tradestore.local_order import LocalOrder
@@ -48,10 +48,7 @@ class Order(ModelBase, LocalOrder):
     """One order on the exchange, and what became of it. See :class:`LocalOrder` for the meaning of the fields."""
 
     __tablename__ = "orders"
-    __table_args__ = (
-        UniqueConstraint("ft_pair", "order_id", name="_order_pair_order_id"),
-        TEXT_RULES,
-    )
+    __table_args__ = (UniqueConstraint("ft_pair", "order_id", name="_order_pair_order_id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     ft_trade_id: Mapped[int] = mapped_column(ForeignKey("trades.id"), index=True)

@@ -3,9 +3,10 @@
 import copy
 from typing import Any, ClassVar, Self
 
-from sqlalchemy import MetaData
+from sqlalchemy import Connection, MetaData, event
 from sqlalchemy.orm import DeclarativeBase, object_mapper
 
+from tradestore._engine import exact_collation
 from tradestore._session import SessionType, scoped
 
 __all__ = ["ModelBase", "SessionType"]
@@ -18,13 +19,6 @@ NAMING_CONVENTION = {
     "pk": "%(table_name)s_pkey",
 }
 """Names of keys and indexes, as PostgreSQL gave them in existing databases, so that they can be dropped anywhere."""
-
-TEXT_RULES = {
-    f"{dialect}_{option}": value
-    for dialect in ("mysql", "mariadb")
-    for option, value in {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}.items()
-}
-"""MariaDB compares texts as the other engines do: by every letter's case."""
 
 
 class ModelBase(DeclarativeBase):
@@ -48,3 +42,15 @@ class ModelBase(DeclarativeBase):
             if name not in mapper.attrs and name != "_sa_instance_state":
                 setattr(twin, name, copy.deepcopy(value, memo))
         return twin
+
+
+@event.listens_for(ModelBase.metadata, "before_create")
+def _compare_every_letter(metadata: MetaData, connection: Connection, **_: Any) -> None:
+    """Let MariaDB and MySQL tell texts apart as the other engines do: by case, by accent, and by a blank at the end."""
+    dialect = connection.dialect
+    if dialect.name not in {"mysql", "mariadb"}:
+        return
+    rules = {"engine": "InnoDB", "charset": "utf8mb4", "collate": exact_collation(dialect)}
+    for table in metadata.tables.values():
+        for option, value in rules.items():
+            table.kwargs[f"{dialect.name}_{option}"] = value

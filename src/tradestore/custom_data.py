@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from tradestore._clock import utc_now
 from tradestore._session import settle, write
 from tradestore._sqltypes import LongText, UtcDateTime
-from tradestore.base import TEXT_RULES, ModelBase
+from tradestore.base import ModelBase
 from tradestore.constants import CUSTOM_DATA_KEY_LENGTH, PAIR_LENGTH
 from tradestore.local_custom_data import PLAIN_TYPES, LocalCustomData, check_key, encode_value
 from tradestore.local_trade import LocalTrade
@@ -32,7 +32,6 @@ class _CustomData(ModelBase, LocalCustomData):
     __table_args__ = (
         UniqueConstraint("ft_trade_id", "cd_key", name="_trade_id_cd_key"),
         UniqueConstraint("pair", "cd_key"),
-        TEXT_RULES,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

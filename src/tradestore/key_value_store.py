@@ -11,7 +11,7 @@ from tradestore._clock import as_utc, utc_now
 from tradestore._session import write
 from tradestore._sqltypes import BigCount, Number, UtcDateTime, storable
 from tradestore._upsert import upsert
-from tradestore.base import TEXT_RULES, ModelBase
+from tradestore.base import ModelBase
 from tradestore.constants import KEY_LENGTH, TAG_LENGTH
 from tradestore.exceptions import InvalidValue
 from tradestore.trade_model import Trade
@@ -55,7 +55,6 @@ class _KeyValueStoreModel(ModelBase):
     """One key with its value, in the column of its type."""
 
     __tablename__ = "KeyValueStore"
-    __table_args__ = TEXT_RULES
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(KEY_LENGTH), index=True, unique=True)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, validates
 from tradestore._clock import utc_now
 from tradestore._record import cut
 from tradestore._sqltypes import UtcDateTime
-from tradestore.base import TEXT_RULES, ModelBase
+from tradestore.base import ModelBase
 from tradestore.constants import PAIR_LENGTH, TAG_LENGTH
 from tradestore.local_pairlock import ANY, LocalPairLock
 
@@ -19,7 +19,6 @@ class PairLock(ModelBase, LocalPairLock):
     """A pair that must not be entered until a time."""
 
     __tablename__ = "pairlocks"
-    __table_args__ = TEXT_RULES
 
     id: Mapped[int] = mapped_column(primary_key=True)
     pair: Mapped[str] = mapped_column(String(PAIR_LENGTH), index=True)

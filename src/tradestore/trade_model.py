@@ -17,7 +17,7 @@ from tradestore._session import settle
 from tradestore._sqltypes import Number, UtcDateTime
 from tradestore.accounting._decimal import exact_sum
 from tradestore.accounting.profit import ProfitStruct
-from tradestore.base import TEXT_RULES, ModelBase
+from tradestore.base import ModelBase
 from tradestore.constants import CURRENCY_LENGTH, NAME_LENGTH, PAIR_LENGTH, PROFIT_DECIMALS, TAG_LENGTH
 from tradestore.custom_data import CustomDataWrapper, _CustomData
 from tradestore.enums import TradingMode
@@ -40,7 +40,6 @@ class Trade(TradeReports, ModelBase, LocalTrade):
     order_class: ClassVar[type[LocalOrder]] = Order
 
     __tablename__ = "trades"
-    __table_args__ = TEXT_RULES
 
     id: Mapped[int] = mapped_column(primary_key=True)
     exchange: Mapped[str] = mapped_column(String(PAIR_LENGTH))

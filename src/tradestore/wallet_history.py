@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tradestore._clock import to_text
 from tradestore._sqltypes import Number, UtcDateTime
-from tradestore.base import TEXT_RULES, ModelBase
+from tradestore.base import ModelBase
 from tradestore.constants import CURRENCY_LENGTH
 
 __all__ = ["WalletHistory"]
@@ -21,7 +21,7 @@ class WalletHistory(ModelBase):
     """
 
     __tablename__ = "wallet_history"
-    __table_args__ = (UniqueConstraint("timestamp", "currency", name="unique_wallet_daily"), TEXT_RULES)
+    __table_args__ = (UniqueConstraint("timestamp", "currency", name="unique_wallet_daily"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     timestamp: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
