@@ -2,14 +2,14 @@
 
 import re
 import sqlite3
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import URL, Connection, Dialect, Engine, StaticPool, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
+from tradestore._shared_connection import take_turn, take_turns
 from tradestore.exceptions import InvalidDatabaseUrl
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "exact_collation",
     "extra_for",
     "is_memory",
+    "is_read",
     "masked",
     "prepare_engine",
     "retire",
@@ -93,7 +94,9 @@ def check_url(db_url: str) -> URL:
 
 def is_memory(url: URL) -> bool:
     """Tell whether the URL means an SQLite database in memory."""
-    return url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}
+    return url.get_backend_name() == "sqlite" and (
+        url.database in {None, "", ":memory:", "file::memory:"} or url.query.get("mode") == "memory"
+    )
 
 
 def masked(url: URL) -> str:
@@ -129,14 +132,14 @@ def engine_arguments(url: URL, options: PoolOptions) -> dict[str, Any]:
     return arguments
 
 
-def prepare_engine(engine: Engine) -> None:
+def prepare_engine(engine: Engine, options: PoolOptions) -> None:
     """Make every connection of the engine behave as the library promises."""
     backend = engine.dialect.name
     if backend == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "before_cursor_execute", _begin_before_writing)
         if isinstance(engine.pool, StaticPool):
-            _share_connection(engine)
+            take_turns(engine, options.busy_timeout)
+        event.listen(engine, "before_cursor_execute", _begin_before_writing)
     elif backend in {"mysql", "mariadb"}:
         event.listen(engine, "connect", _prepare_mariadb)
     elif backend == "postgresql":
@@ -151,8 +154,22 @@ def retire(engine: Engine) -> None:
 
 def take_write_lock(connection: Connection) -> None:
     """Begin the transaction as a writer where readers and writers differ, which is on SQLite."""
-    if connection.dialect.name == "sqlite" and not _driver_connection(connection).in_transaction:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if connection.dialect.name != "sqlite":
+        return
+    take_turn(connection)
+    driver_connection: Any = connection.connection.driver_connection
+    if driver_connection.in_transaction:
+        return
+    try:
+        _tell(driver_connection, "BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as e:
+        # Hooks run outside of the place where SQLAlchemy gives drivers' errors their common form.
+        raise OperationalError("BEGIN IMMEDIATE", None, e) from e
+
+
+def is_read(statement: str) -> bool:
+    """Tell whether a statement changes nothing that a transaction keeps."""
+    return _READS.match(statement) is not None
 
 
 def _pool_arguments(options: PoolOptions) -> dict[str, Any]:
@@ -188,38 +205,6 @@ def _tell(connection: Any, *statements: str) -> None:
         cursor.close()
 
 
-def _driver_connection(connection: Connection) -> Any:
-    return connection.connection.driver_connection
-
-
-def _share_connection(engine: Engine) -> None:
-    """Keep the threads that share the connection of a database in memory from ending each other's work.
-
-    They are in one transaction whether they like it or not. Who has only read in it has nothing to commit, and, more to
-    the point, nothing to roll back.
-    """
-    writers: set[int] = set()
-    dialect: Any = engine.dialect
-    commit, rollback = dialect.do_commit, dialect.do_rollback
-
-    def note_writer(_connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        if not _READS.match(statement):
-            writers.add(threading.get_ident())
-
-    def commit_own(connection: Any) -> None:
-        if threading.get_ident() in writers:
-            writers.clear()
-            commit(connection)
-
-    def roll_back_own(connection: Any) -> None:
-        if threading.get_ident() in writers:
-            writers.clear()
-            rollback(connection)
-
-    event.listen(engine, "before_cursor_execute", note_writer)
-    dialect.do_commit, dialect.do_rollback = commit_own, roll_back_own
-
-
 def _begin_before_writing(
     connection: Connection, _cursor: Any, statement: str, _parameters: Any, _context: Any, _many: Any
 ) -> None:
@@ -228,17 +213,5 @@ def _begin_before_writing(
     A reader that turns writer in the middle of a transaction is refused at once when somebody else has written since;
     one that begins as a writer waits its turn.
     """
-    if not _READS.match(statement) and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        _begin_immediate(connection)
-
-
-def _begin_immediate(connection: Connection) -> None:
-    driver_connection = _driver_connection(connection)
-    if driver_connection.in_transaction:
-        return
-    try:
-        _tell(driver_connection, "BEGIN IMMEDIATE")
-    except sqlite3.OperationalError:
-        # Threads share the one connection of a database in memory: another one may just have begun.
-        if not driver_connection.in_transaction:
-            raise
+    if not is_read(statement) and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        take_write_lock(connection)

@@ -166,7 +166,7 @@ def _number(answer: Mapping[str, Any], key: str) -> float | None:
 
 def _moment(answer: Mapping[str, Any], key: str) -> datetime | None:
     timestamp = _number(answer, key)
-    if timestamp is None:
+    if not timestamp:
         return None
     try:
         return from_timestamp(timestamp)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint, select
 from sqlalchemy.exc import IntegrityError
@@ -31,13 +31,14 @@ class UnpricedOrder(InvalidOrder, IntegrityError):
     It is an ``IntegrityError`` too: that is what the column without a value would have been answered with.
     """
 
-    def __init__(self, order: LocalOrder) -> None:
-        """Name the order."""
-        self._explanation = (
-            f"Order {order.order_id!r} ({order.ft_pair}) cannot be stored: no price is known for it. "
-            "Pass the price that was asked for, as parse_from_ccxt_object(..., price=...) or as ft_price."
-        )
-        IntegrityError.__init__(self, None, None, ValueError(self._explanation))
+    def __init__(self, explanation: str) -> None:
+        """Say which order it is, and what to do."""
+        self._explanation = explanation
+        IntegrityError.__init__(self, None, None, ValueError(explanation))
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        """Let the error travel between processes."""
+        return type(self), (self._explanation,)
 
     def __str__(self) -> str:
         """Return the message."""
@@ -77,11 +78,11 @@ class Order(ModelBase, LocalOrder):
     ft_fee_base: Mapped[float | None] = mapped_column(Number)
     ft_order_tag: Mapped[str | None] = mapped_column(String(TAG_LENGTH))
 
-    _trade_live: Mapped["Trade"] = relationship(back_populates="orders")
+    _trade_live: Mapped["Trade"] = relationship(back_populates="orders", lazy="immediate")
 
     def __init__(self, **values: Any) -> None:
         """Build an order from its fields."""
-        LocalOrder.__init__(self, **{"ft_is_open": True} | values)
+        LocalOrder.__init__(self, **{**self.column_defaults(), **values})
 
     @validates("ft_order_tag", "ft_cancel_reason")
     def _cut_text(self, _name: str, text: str | None) -> str | None:
@@ -107,7 +108,11 @@ class Order(ModelBase, LocalOrder):
             price = float(divide(exact(self.cost), exact(self.filled)))
         price = price or self.stop_price
         if not price:
-            raise UnpricedOrder(self)
+            msg = (
+                f"Order {self.order_id!r} ({self.ft_pair}) cannot be stored: no price is known for it. "
+                "Pass the price that was asked for, as parse_from_ccxt_object(..., price=...) or as ft_price."
+            )
+            raise UnpricedOrder(msg)
         self.ft_price = price
 
     @staticmethod
@@ -131,5 +136,6 @@ class Order(ModelBase, LocalOrder):
 
     def persist(self) -> None:
         """Store the change, unless the order lives in memory only."""
-        if object_session(self) is not None:
-            settle()
+        session = object_session(self)
+        if session is not None:
+            settle(session)

@@ -27,7 +27,7 @@ class PlainRecord:
             name
             for base in cls.__mro__
             if issubclass(base, PlainRecord)
-            for name, hint in get_annotations(base).items()
+            for name, hint in {**_plain_attributes(base), **get_annotations(base)}.items()
             if not name.startswith("_") and not _is_class_variable(hint)
         )
 
@@ -50,8 +50,13 @@ class PlainRecord:
         return twin
 
 
+def _plain_attributes(base: type) -> dict[str, Any]:
+    """Return the class attributes that hold values: a bot's subclass may add some without an annotation."""
+    return {name: value for name, value in vars(base).items() if not hasattr(value, "__get__")}
+
+
 def _is_class_variable(hint: object) -> bool:
-    return get_origin(hint) is ClassVar
+    return get_origin(hint) is ClassVar or str(hint).removeprefix("typing.").startswith("ClassVar")
 
 
 class CutText:

@@ -1,14 +1,15 @@
 """The one scoped session of the process: whose it is, when it ends, and what it refuses to store."""
 
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Final, cast
 
-from sqlalchemy import Engine, Executable, event
+from sqlalchemy import Engine, Executable, TextClause, event, inspect
 from sqlalchemy.exc import DBAPIError, IllegalStateChangeError
 from sqlalchemy.orm import (
+    InstanceState,
     ORMExecuteState,
     Session,
     SessionTransaction,
@@ -17,11 +18,13 @@ from sqlalchemy.orm import (
     scoped_session,
     sessionmaker,
 )
+from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.util import ScopedRegistry
 
+from tradestore._engine import is_read
 from tradestore._errors import meaningful_errors
 from tradestore._sqltypes import storable
-from tradestore.exceptions import DatabaseNotReady
+from tradestore.exceptions import DatabaseNotReady, DependencyException
 
 __all__ = [
     "REQUEST_ID_CTX_KEY",
@@ -40,6 +43,7 @@ __all__ = [
 
 REQUEST_ID_CTX_KEY: Final = "request_id"
 _WRITTEN: Final = "tradestore written"
+_LOST: Final = "tradestore lost"
 
 request_id_context: ContextVar[str | None] = ContextVar(REQUEST_ID_CTX_KEY, default=None)
 
@@ -68,42 +72,61 @@ class StoreSession(Session):
         try:
             super().flush(objects)
         except BaseException:
-            self._roll_back_unless_nested()
-            raise
-
-    def execute(self, *args: Any, **kwargs: Any) -> Any:
-        """Execute a statement; one that the database refuses ends the transaction here and now."""
-        try:
-            return super().execute(*args, **kwargs)
-        except DBAPIError:
-            self._roll_back_unless_nested()
-            raise
-
-    def scalars(self, *args: Any, **kwargs: Any) -> Any:
-        """Execute a statement for its first column, see :meth:`execute`."""
-        try:
-            return super().scalars(*args, **kwargs)
-        except DBAPIError:
-            self._roll_back_unless_nested()
-            raise
-
-    def scalar(self, *args: Any, **kwargs: Any) -> Any:
-        """Execute a statement for one value, see :meth:`execute`."""
-        try:
-            return super().scalar(*args, **kwargs)
-        except DBAPIError:
-            self._roll_back_unless_nested()
+            self._give_up()
             raise
 
     def commit(self) -> None:
-        """Commit; on failure nothing stays pending."""
+        """Commit; on failure nothing stays pending.
+
+        Raises:
+            DependencyException: If a statement that failed before has taken changes with it, so that this would commit
+                less than was meant.
+        """
+        if self.info.pop(_LOST, False):
+            msg = (
+                "Changes were lost when a statement failed in the same transaction, so what is left is not whole: "
+                "call rollback() after a failure, and do the work again."
+            )
+            raise DependencyException(msg)
         try:
             super().commit()
         except BaseException:
-            self._roll_back_unless_nested()
+            self._give_up()
             raise
 
-    def _roll_back_unless_nested(self) -> None:
+    def rollback(self) -> None:
+        """Give up what is not committed; what was loaded is read anew when it is looked at again."""
+        self.info.pop(_LOST, None)
+        super().rollback()
+        self.expire_all()
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        """Execute a statement; after a failure the session can be used again."""
+        with self._usable_afterwards():
+            return super().execute(*args, **kwargs)
+
+    def scalars(self, *args: Any, **kwargs: Any) -> Any:
+        """Execute a statement for its first column; after a failure the session can be used again."""
+        with self._usable_afterwards():
+            return super().scalars(*args, **kwargs)
+
+    def scalar(self, *args: Any, **kwargs: Any) -> Any:
+        """Execute a statement for one value; after a failure the session can be used again."""
+        with self._usable_afterwards():
+            return super().scalar(*args, **kwargs)
+
+    @contextmanager
+    def _usable_afterwards(self) -> Iterator[None]:
+        would_be_lost = has_changes(self)
+        try:
+            yield
+        except DBAPIError:
+            # PostgreSQL ends the transaction here, so it ends here everywhere.
+            self._give_up()
+            self.info[_LOST] = would_be_lost
+            raise
+
+    def _give_up(self) -> None:
         # A savepoint is its owner's to give up: rolling back here would take the work around it as well.
         if self.in_nested_transaction():
             return
@@ -197,21 +220,22 @@ def bound_engine() -> Engine | None:
 
 
 def in_unit_of_work(session: Session) -> bool:
-    """Tell whether somebody began the present transaction on purpose, and so will end it."""
+    """Tell whether the present transaction belongs to a ``with`` block, which will end it."""
     transaction = session.get_transaction()
-    return session.in_nested_transaction() or (
-        transaction is not None and transaction.origin is SessionTransactionOrigin.BEGIN
-    )
+    if transaction is None:
+        return False
+    # Only a block leaves this mark, which SQLAlchemy has no public name for; who calls begin() alone commits alone.
+    owned = getattr(session, "_trans_context_manager", transaction) is not None
+    return session.in_nested_transaction() or (owned and transaction.origin is SessionTransactionOrigin.BEGIN)
 
 
-def settle() -> None:
+def settle(session: Session) -> None:
     """Commit, or only write where the commit belongs to whoever began the unit of work.
 
     Raises:
         DatabaseBusy: If the database stayed locked; nothing was stored.
         CommitOutcomeUnknown: If the connection was lost while committing.
     """
-    session = scoped()
     if in_unit_of_work(session):
         session.flush()
         return
@@ -221,11 +245,11 @@ def settle() -> None:
         session.commit()
 
 
-def write(statement: Executable) -> None:
+def write(session: Session, statement: Executable) -> None:
     """Execute a statement that changes rows, and :func:`settle`."""
     with meaningful_errors():
-        scoped.execute(statement)
-    settle()
+        session.execute(statement)
+    settle(session)
 
 
 def has_changes(session: Session) -> bool:
@@ -262,20 +286,40 @@ def _prepare_for_storing(session: Session, *_: Any) -> None:
 
 @event.listens_for(StoreSession, "do_orm_execute")
 def _watch_statements(state: ORMExecuteState) -> None:
-    """Note what writes, and let a query bring loaded objects up to date unless they hold changes.
+    """Note what writes, and let a query bring the objects that it returns up to date, but for their own changes.
 
     Objects keep their values over a commit, so that going on with them costs no statement each. What others stored
     since then must still be seen, and it is: by the next query that returns the object.
     """
     session = state.session
-    if state.is_insert or state.is_update or state.is_delete:
-        session.info[_WRITTEN] = True
-    if (
-        state.is_select
-        and not state.is_column_load
-        and not state.is_relationship_load
-        and "populate_existing" not in state.execution_options
-        and not session.dirty
-        and not session.deleted
-    ):
-        state.update_execution_options(populate_existing=True)
+    if not state.is_select:
+        if not (isinstance(state.statement, TextClause) and is_read(state.statement.text)):
+            session.info[_WRITTEN] = True
+    elif not (state.is_column_load or state.is_relationship_load or "populate_existing" in state.execution_options):
+        if session.dirty or session.deleted:
+            _expire_unchanged(state)
+        else:
+            state.update_execution_options(populate_existing=True)
+
+
+def _expire_unchanged(state: ORMExecuteState) -> None:
+    """Let the statement, which is about to run, load anew what it returns, where nothing waits to be stored."""
+    if not any(state.all_mappers):
+        return
+    for row in state.invoke_statement().unique().all():
+        for record in row:
+            for unchanged in _unchanged_with_relatives(record):
+                # With its names given, expiring stays with the object; without, changed relatives would go too.
+                state.session.expire(unchanged, object_mapper(unchanged).attrs.keys())
+
+
+def _unchanged_with_relatives(record: Any) -> Iterator[Any]:
+    described = inspect(record, raiseerr=False)
+    if not isinstance(described, InstanceState) or described.modified:
+        return
+    for relationship in described.mapper.relationships:
+        loaded = described.dict.get(relationship.key)
+        for relative in loaded if isinstance(loaded, list) else []:
+            if not instance_state(relative).modified:
+                yield relative
+    yield record

@@ -1,10 +1,12 @@
 """The declarative base of all tables, ours and the user's own."""
 
 import copy
+from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Self
 
 from sqlalchemy import Connection, MetaData, event
-from sqlalchemy.orm import DeclarativeBase, object_mapper
+from sqlalchemy.orm import DeclarativeBase, class_mapper, object_mapper
 
 from tradestore._engine import exact_collation
 from tradestore._session import SessionType, scoped
@@ -31,17 +33,41 @@ class ModelBase(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     session: ClassVar[SessionType] = scoped
 
+    def __init__(self, **values: Any) -> None:
+        """Build an object from its fields; the defaults of the table hold at once, not only when it is stored.
+
+        Raises:
+            TypeError: If a keyword is no attribute of the class.
+        """
+        for name, value in {**self.column_defaults(), **values}.items():
+            if not hasattr(type(self), name):
+                msg = f"{type(self).__name__}() does not know the keyword argument {name}."
+                raise TypeError(msg)
+            setattr(self, name, value)
+
+    @classmethod
+    def column_defaults(cls) -> Mapping[str, Any]:
+        """Return the fixed values that columns have unless told otherwise."""
+        return _fixed_defaults(cls)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return an independent object with the same values that belongs to no session; related ones stay behind."""
         mapper = object_mapper(self)
         twin: Self = mapper.class_manager.new_instance()
         memo[id(self)] = twin
         for attribute in mapper.column_attrs:
-            setattr(twin, attribute.key, getattr(self, attribute.key))
+            # Past the instrumentation: a strategy gets a copy before every callback.
+            twin.__dict__[attribute.key] = getattr(self, attribute.key)
         for name, value in self.__dict__.items():
             if name not in mapper.attrs and name != "_sa_instance_state":
-                setattr(twin, name, copy.deepcopy(value, memo))
+                twin.__dict__[name] = copy.deepcopy(value, memo)
         return twin
+
+
+@cache
+def _fixed_defaults(kind: type[ModelBase]) -> Mapping[str, Any]:
+    defaults: dict[str, Any] = {name: column.default for name, column in class_mapper(kind).columns.items()}
+    return {name: default.arg for name, default in defaults.items() if default is not None and default.is_scalar}
 
 
 @event.listens_for(ModelBase.metadata, "before_create")

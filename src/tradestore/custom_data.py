@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import ForeignKey, ScalarResult, Select, String, UniqueConstraint, delete, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tradestore._clock import utc_now
@@ -129,7 +130,7 @@ class CustomDataWrapper:
             LocalTrade.custom_data_book.delete(trade_id, key)
             return
         ids = _matching_ids(trade_id, key, None)
-        write(delete(_CustomData).where(_CustomData.id.in_(ids)))
+        write(_CustomData.session(), delete(_CustomData).where(_CustomData.id.in_(ids)))
 
     @staticmethod
     def _convert_custom_data(data: LocalCustomData) -> LocalCustomData:
@@ -161,11 +162,25 @@ def _set_all(data: Mapping[str, Any], *, trade_id: int | None = None, pair: str 
                 cd_value=cd_value,
                 created_at=utc_now(),
             )
-            known[key.casefold()] = entry
-            _CustomData.session.add(entry)
+            known[key.casefold()] = _insert(entry, key)
         else:
             entry.cd_type, entry.cd_value, entry.updated_at = cd_type, cd_value, utc_now()
-    settle()
+    settle(_CustomData.session())
+
+
+def _insert(entry: _CustomData, key: str) -> LocalCustomData:
+    """Store a first value; where another writer was quicker, store it in place of theirs."""
+    session = _CustomData.session
+    try:
+        with session.begin_nested():
+            session.add(entry)
+    except IntegrityError:
+        theirs = next(iter(_entries(entry.ft_trade_id, key, entry.pair)), None)
+        if theirs is None:
+            raise
+        theirs.cd_type, theirs.cd_value, theirs.updated_at = entry.cd_type, entry.cd_value, utc_now()
+        return theirs
+    return entry
 
 
 def _entries(trade_id: int | None, key: str | None, pair: str | None) -> Sequence[LocalCustomData]:

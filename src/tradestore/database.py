@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from tradestore import _session
 from tradestore._engine import masked, retire, take_write_lock
 from tradestore._errors import meaningful_errors
-from tradestore.exceptions import DatabaseBusy, DependencyException
+from tradestore.exceptions import DatabaseBusy, DatabaseNotReady, DependencyException
 
 __all__ = ["Database", "PoolStatus"]
 
@@ -60,20 +60,25 @@ class Database:
         """Do all that the block writes in one transaction: all of it is stored at its end, or nothing.
 
         Inside, ``Trade.commit()`` and whatever else commits by itself only writes; the block's end commits. A block in
-        a block belongs to the outer one.
+        a block is all or nothing for itself, and stored with the outer one.
 
         Yields:
             The session of the present thread or request.
 
         Raises:
+            DatabaseNotReady: If the database was closed, or another one opened since.
             DependencyException: If the session holds changes from before that were neither committed nor rolled back,
                 or if a failure inside the block, which it then hid, has rolled everything back.
             DatabaseBusy: If the database stayed locked; nothing was stored.
             CommitOutcomeUnknown: If the connection was lost while committing.
         """
+        if _session.bound_engine() is not self.engine:
+            msg = f"{self!r} is closed, or another init_db() came after it: use the Database that is open now."
+            raise DatabaseNotReady(msg)
         session = _session.scoped()
         if _session.in_unit_of_work(session):
-            yield session
+            with session.begin_nested():
+                yield session
             return
         if _session.has_changes(session):
             msg = (
@@ -87,8 +92,8 @@ class Database:
             yield session
             if not transaction.is_active:
                 msg = (
-                    "A failure inside this transaction has rolled it back, so nothing of it was stored: "
-                    "let the failure leave the block, or do what may fail outside of it."
+                    "Something inside this transaction has ended it, and what was written in it until then is lost: "
+                    "let a failure leave the block, and leave the session to it."
                 )
                 raise DependencyException(msg)
             session.flush()

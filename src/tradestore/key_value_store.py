@@ -100,9 +100,9 @@ class KeyValueStore:
         Raises:
             InvalidValue: If the value has another type or doesn't fit, or the key is empty or too long.
         """
-        session = _KeyValueStoreModel.session
+        session = _KeyValueStoreModel.session()
         values = {"key": key} | _columns_for(key, value)
-        write(upsert(session.get_bind().dialect.name, _TABLE, ["key"], values))
+        write(session, upsert(session.get_bind().dialect.name, _TABLE, ["key"], values))
 
     @staticmethod
     def get_value(key: str) -> ValueTypes | None:
@@ -113,7 +113,7 @@ class KeyValueStore:
     @staticmethod
     def delete_value(key: str) -> None:
         """Forget a key; a missing one is fine."""
-        write(delete(_KeyValueStoreModel).where(_KeyValueStoreModel.key == key))
+        write(_KeyValueStoreModel.session(), delete(_KeyValueStoreModel).where(_KeyValueStoreModel.key == key))
 
     @staticmethod
     def get_string_value(key: str) -> str | None:

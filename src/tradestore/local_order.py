@@ -285,7 +285,9 @@ class LocalOrder(PlainRecord):
 
     def __repr__(self) -> str:
         """Return the order in one line."""
-        trade_id = self.ft_trade_id if self.trade is None else self.trade.id
+        trade_id = self.ft_trade_id
+        if trade_id is None and self.trade is not None:
+            trade_id = self.trade.id
         return (
             f"Order(id={self.id}, trade={trade_id}, order_id={self.order_id}, side={self.side}, "
             f"filled={self.safe_filled}, price={self.safe_price}, amount={self.amount}, status={self.status}, "

@@ -33,7 +33,6 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
     """A trade in memory: one position in one pair, from its first entry to its last exit."""
 
     use_db: ClassVar[bool] = False
-    column_defaults: ClassVar[Mapping[str, Any]] = {}
     order_class: ClassVar[type[LocalOrder]] = LocalOrder
 
     book: ClassVar[TradeBook] = _BOOK
@@ -57,12 +56,17 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
             raise OperationalException(msg)
         if values.get("open_date") is None:
             values["open_date"] = utc_now()
-        super().__init__(**{"orders": [], **self.column_defaults, **values})
+        super().__init__(**{"orders": [], **self.column_defaults(), **values})
         for order in values.get("orders", ()):
             order.belong_to(self)
         needed = (values.get("amount"), values.get("open_rate"))
         if self.open_trade_value is None and None not in needed:
             self.recalc_open_trade_value()
+
+    @classmethod
+    def column_defaults(cls) -> Mapping[str, Any]:
+        """Return what the fields of a new trade hold besides the defaults of the class."""
+        return {}
 
     def update_order(self, order: dict[str, Any]) -> None:
         """Update whichever order of the trade an exchange's answer is about; store the change.
@@ -245,7 +249,7 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
         if funding_fee is None:
             return
         self.funding_fee_running = funding_fee
-        self.funding_fees = exact_sum([*(order.funding_fee for order in self.orders), funding_fee])
+        self.funding_fees = exact_sum([*(fill.funding_fee for fill in self._fills()), funding_fee])
 
     @property
     def _price_mode(self) -> int | None:

@@ -48,6 +48,19 @@ _LOCK_NAME: Final = "tradestore_schema"
 _LOCK_NUMBER: Final = 7_239_101_204
 _LOCK_TIMEOUT: Final = 300
 """Seconds that a process waits while another one brings the same database up to date."""
+_PAUSE: Final = 0.05
+
+_MARIADB_LOCK, _MARIADB_UNLOCK = select(func.get_lock(_LOCK_NAME, 0)), select(func.release_lock(_LOCK_NAME))
+_LOCK: Final = {
+    "postgresql": select(func.pg_try_advisory_lock(_LOCK_NUMBER)),
+    "mysql": _MARIADB_LOCK,
+    "mariadb": _MARIADB_LOCK,
+}
+_UNLOCK: Final = {
+    "postgresql": select(func.pg_advisory_unlock(_LOCK_NUMBER)),
+    "mysql": _MARIADB_UNLOCK,
+    "mariadb": _MARIADB_UNLOCK,
+}
 
 
 def current(engine: Engine) -> str | None:
@@ -124,11 +137,13 @@ def check_migrate(engine: Engine, decl_base: type[DeclarativeBase], previous_tab
     if stamped != HEAD and stamped is not None:
         upgrade(engine)
     with _alone(engine) as connection:
-        if _stamp_of(connection) is None:
-            if previous_tables:
-                _refuse_foreign(connection, decl_base.metadata)
-            _stamp(connection, HEAD)
+        is_new = _stamp_of(connection) is None
+        if is_new and previous_tables:
+            _refuse_foreign(connection, decl_base.metadata)
         decl_base.metadata.create_all(connection)
+        if is_new:
+            _complete_indexes(connection, decl_base.metadata)
+            _stamp(connection, HEAD)
 
 
 def set_sqlite_to_wal(engine: Engine) -> None:
@@ -144,31 +159,42 @@ def set_sqlite_to_wal(engine: Engine) -> None:
             # The switch needs the file for itself and does not wait for others by itself.
             if not is_retryable(e) or time.monotonic() > deadline:
                 raise
-            time.sleep(0.05)
+            time.sleep(_PAUSE)
         else:
             return
+
+
+def _complete_indexes(connection: Connection, metadata: MetaData) -> None:
+    """Create indexes that a first start, cut short where tables are created one by one, has left out."""
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
 
 
 @contextmanager
 def _alone(engine: Engine) -> Iterator[Connection]:
     """Open a transaction during which no other process changes the tables."""
     with engine.connect() as connection:
-        backend = engine.dialect.name
-        if backend == "postgresql":
-            connection.execute(select(func.pg_advisory_lock(_LOCK_NUMBER)))
-        elif backend in {"mysql", "mariadb"}:
-            connection.execute(select(func.get_lock(_LOCK_NAME, _LOCK_TIMEOUT)))
-        connection.commit()
+        _wait_for_others(connection)
         try:
             with connection.begin():
                 take_write_lock(connection)
                 yield connection
         finally:
-            if backend == "postgresql":
-                connection.execute(select(func.pg_advisory_unlock(_LOCK_NUMBER)))
-            elif backend in {"mysql", "mariadb"}:
-                connection.execute(select(func.release_lock(_LOCK_NAME)))
-            connection.commit()
+            if unlock := _UNLOCK.get(engine.dialect.name):
+                connection.execute(unlock)
+                connection.commit()
+
+
+def _wait_for_others(connection: Connection) -> None:
+    lock = _LOCK.get(connection.dialect.name)
+    deadline = time.monotonic() + _LOCK_TIMEOUT
+    while lock is not None and not connection.scalar(lock):
+        if time.monotonic() > deadline:
+            msg = f"Another process has been changing the tables for {_LOCK_TIMEOUT} s: wait for it, then try again."
+            raise MigrationError(msg)
+        time.sleep(_PAUSE)
+    connection.commit()
 
 
 def _stamp_of(connection: Connection) -> str | None:

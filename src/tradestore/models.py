@@ -16,11 +16,12 @@ from tradestore._engine import (
     prepare_engine,
     retire,
 )
-from tradestore._session import REQUEST_ID_CTX_KEY, bind, bound_engine, get_request_or_thread_id
+from tradestore._errors import meaningful_errors
+from tradestore._session import REQUEST_ID_CTX_KEY, bind, bound_engine, get_request_or_thread_id, scoped
 from tradestore._session import request_id_context as _request_id_ctx_var  # noqa: F401 - web servers import it here
 from tradestore.base import ModelBase, SessionType
 from tradestore.database import Database
-from tradestore.exceptions import DatabaseUnreachable, InvalidDatabaseUrl, MissingDriver
+from tradestore.exceptions import DatabaseUnreachable, InvalidDatabaseUrl, MigrationError, MissingDriver
 from tradestore.key_value_store import KeyValueStoreModel
 from tradestore.migrations import check_migrate, set_sqlite_to_wal
 from tradestore.pairlock import PairLock
@@ -79,6 +80,7 @@ def init_db(
         MissingDriver: If the driver that it asks for is not installed.
         DatabaseUnreachable: If nobody answers there, or the login is refused.
         MigrationError: If the tables there cannot be brought up to date, or are newer than the library.
+        DatabaseBusy: If somebody else kept the database locked.
     """
     options = PoolOptions(
         pool_size=pool_size,
@@ -89,6 +91,8 @@ def init_db(
     )
     url = check_url(db_url)
     engine = _create_engine(url, options)
+    # A transaction that this scope left open would lock the same database against its own preparation.
+    scoped.remove()
     try:
         _prepare_tables(engine, url)
     except BaseException:
@@ -103,13 +107,13 @@ def init_db(
 
 def _create_engine(url: URL, options: PoolOptions) -> Engine:
     try:
-        engine = create_engine(url, **engine_arguments(url, options))
+        engine = create_engine(url.render_as_string(hide_password=False), **engine_arguments(url, options))
     except ImportError as e:
         msg = (
             f"The driver {e.name!r} for {masked(url)} is not installed: run pip install 'tradestore[{extra_for(url)}]'."
         )
         raise MissingDriver(msg) from e
-    prepare_engine(engine)
+    prepare_engine(engine, options)
     return engine
 
 
@@ -119,8 +123,19 @@ def _prepare_tables(engine: Engine, url: URL) -> None:
             previous_tables = inspect(connection).get_table_names()
     except DBAPIError as e:
         raise _unreachable(url, e) from e
-    check_migrate(engine, ModelBase, previous_tables)
-    set_sqlite_to_wal(engine)
+    except TypeError as e:
+        msg = f"An option after the ? of {masked(url)} is unknown to its driver ({e}): take it out or correct it."
+        raise InvalidDatabaseUrl(msg) from e
+    try:
+        with meaningful_errors():
+            check_migrate(engine, ModelBase, previous_tables)
+            set_sqlite_to_wal(engine)
+    except DBAPIError as e:
+        msg = (
+            f"The tables of {masked(url)} cannot be brought up to date ({str(e.orig).strip()}): "
+            "give the user the right to create and change tables."
+        )
+        raise MigrationError(msg) from e
 
 
 def _unreachable(url: URL, error: DBAPIError) -> DatabaseUnreachable:
@@ -162,4 +177,7 @@ def resolve_db_url(config: Mapping[str, Any]) -> str:
     if not db_url:
         msg = "The configuration has no db_url: add one, such as sqlite:///tradesv3.sqlite."
         raise InvalidDatabaseUrl(msg)
-    return str(db_url).replace(_LIVE_FILE, _DRY_RUN_FILE) if config.get("dry_run") else str(db_url)
+    folder, slash, file = str(db_url).rpartition("/")
+    if config.get("dry_run") and file.partition("?")[0] == _LIVE_FILE:
+        file = file.replace(_LIVE_FILE, _DRY_RUN_FILE)
+    return f"{folder}{slash}{file}"

@@ -69,7 +69,7 @@ class PairLocks:
             return same
         if isinstance(lock, PairLock):
             PairLock.session.add(lock)
-            settle()
+            settle(PairLock.session())
         else:
             PairLocks.locks.append(lock)
         return lock
@@ -150,7 +150,7 @@ class PairLocks:
             logger.info("Releasing %s.", lock)
             lock.active = False
         if PairLocks.use_db:
-            settle()
+            settle(PairLock.session())
 
     @staticmethod
     def is_global_lock(now: datetime | None = None, side: str = ANY) -> bool:

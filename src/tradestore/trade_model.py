@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from sqlalchemy import ColumnElement, Enum, ScalarResult, Select, String, func, inspect, select
+from sqlalchemy import ColumnElement, Enum, ScalarResult, Select, String, func, select
 from sqlalchemy.orm import Mapped, mapped_column, raiseload, relationship, subqueryload, validates
 
 from tradestore._clock import utc_now
@@ -109,8 +109,12 @@ class Trade(TradeReports, ModelBase, LocalTrade):
 
     def delete(self) -> None:
         """Remove the trade with its orders and custom data, all or nothing."""
-        Trade.session.delete(self)
-        settle()
+        session = Trade.session()
+        session.flush()
+        # What was added beside the loaded lists must go too.
+        session.expire(self, ["orders", "custom_data"])
+        session.delete(self)
+        settle(session)
 
     @staticmethod
     def commit() -> None:
@@ -132,7 +136,7 @@ class Trade(TradeReports, ModelBase, LocalTrade):
     def persist(cls) -> None:
         """Store the change, see :meth:`commit`."""
         if Trade.use_db:
-            settle()
+            settle(Trade.session())
 
     @staticmethod
     def get_trades_query(trade_filter: TradeFilter = None, include_orders: bool = True) -> Select["Trade"]:
@@ -257,13 +261,9 @@ class Trade(TradeReports, ModelBase, LocalTrade):
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return an independent trade with the same values and orders that belongs to no session."""
         twin = super().__deepcopy__(memo)
-        if "orders" not in inspect(self).unloaded:
-            twin.orders = [copy.deepcopy(order, memo) for order in self.orders]
+        twin.orders = [copy.deepcopy(order, memo) for order in self.orders]
         return twin
 
-
-_defaults: dict[str, Any] = {name: column.default for name, column in inspect(Trade).columns.items()}
-Trade.column_defaults = {name: default.arg for name, default in _defaults.items() if default and default.is_scalar}
 
 # Whoever loads the mapped classes expects orders to be mapped ones, those of a trade read from JSON in memory included.
 LocalTrade.order_class = Order

@@ -33,10 +33,11 @@ class FtNoDBContext:
             timeframe: Pair locks end with a candle of it, such as ``5m``.
         """
         self._timeframe = timeframe
+        self._before: list[tuple[str, bool, bool, bool]] = []
 
     def __enter__(self) -> None:
         """Begin to use memory."""
-        self._before = (PairLocks.timeframe, Trade.use_db)
+        self._before.append((PairLocks.timeframe, Trade.use_db, PairLocks.use_db, CustomDataWrapper.use_db))
         disable_database_use(self._timeframe)
 
     def __exit__(
@@ -46,8 +47,7 @@ class FtNoDBContext:
         exc_tb: TracebackType | None,
     ) -> None:
         """Go back to what was used before."""
-        timeframe, use_db = self._before
-        _switch(timeframe, use_db=use_db)
+        PairLocks.timeframe, Trade.use_db, PairLocks.use_db, CustomDataWrapper.use_db = self._before.pop()
 
 
 def _switch(timeframe: str, *, use_db: bool) -> None:
