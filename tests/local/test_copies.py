@@ -1,0 +1,83 @@
+"""Copies of trades stand on their own, and pickled ones come back."""
+
+import copy
+import pickle
+
+import pytest
+
+from tests.local.making import fill, make_trade, place
+from tradestore import LocalTrade
+
+
+def pickled(trade):
+    return pickle.loads(pickle.dumps(trade))
+
+
+@pytest.fixture
+def trade():
+    trade = make_trade(id=7, enter_tag="dip")
+    fill(trade, "buy", 10.0, 20.0, ft_order_tag="first")
+    place(trade, "sell", 10.0, 25.0)
+    return trade
+
+
+copying = pytest.mark.parametrize("copied", [copy.deepcopy, pickled], ids=["deepcopy", "pickle"])
+
+
+@copying
+def test_a_copy_is_equal_in_all_it_tells(trade, copied):
+    """A copy has the fields of the trade and of its orders."""
+    twin = copied(trade)
+    assert type(twin) is LocalTrade
+    assert twin.to_json() == trade.to_json()
+    assert (twin.enter_tag, twin.orders[0].ft_order_tag) == ("dip", "first")
+
+
+@copying
+def test_a_copy_is_independent(trade, copied):
+    """What happens to a copy and its orders doesn't touch the first, nor the other way round."""
+    twin = copied(trade)
+    before = trade.to_json()
+    fill(twin, "buy", 10.0, 30.0)
+    twin.orders[0].filled = 1.0
+    twin.enter_tag = "other"
+    assert trade.to_json() == before
+    assert len(trade.orders) == 2
+    trade.orders[1].status = "closed"
+    assert twin.orders[1].status == "open"
+
+
+@copying
+def test_orders_of_a_copy_belong_to_the_copy(trade, copied):
+    """The orders of a copy know the copy, not the first trade."""
+    twin = copied(trade)
+    assert all(order.trade is twin for order in twin.orders)
+    assert all(order.trade is trade for order in trade.orders)
+
+
+@copying
+def test_a_copied_order_brings_its_trade(trade, copied):
+    """A copy of an order has a copy of its trade, in which it stands."""
+    order = copied(trade.orders[0])
+    assert order.trade is not trade
+    assert order.trade.orders[0] is order
+
+
+@copying
+def test_a_copy_is_not_in_memory(trade, copied):
+    """A copy of a trade that is in memory isn't there itself."""
+    LocalTrade.add_bt_trade(trade)
+    copied(trade)
+    assert LocalTrade.bt_trades_open == [trade]
+
+
+def test_what_a_subclass_adds_is_copied_too():
+    """A list that a subclass keeps is a list of the copy's own."""
+
+    class Noted(LocalTrade):
+        notes: list[str]
+
+    trade = Noted(pair="A/B", notes=["first"])
+    twin = copy.deepcopy(trade)
+    twin.notes.append("second")
+    assert (type(twin), trade.notes, twin.notes) == (Noted, ["first"], ["first", "second"])
