@@ -181,7 +181,7 @@ def _alone(engine: Engine) -> Iterator[Connection]:
                 take_write_lock(connection)
                 yield connection
         finally:
-            if unlock := _UNLOCK.get(engine.dialect.name):
+            if (unlock := _UNLOCK.get(engine.dialect.name)) is not None:
                 connection.execute(unlock)
                 connection.commit()
 

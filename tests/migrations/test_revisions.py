@@ -86,7 +86,7 @@ def test_tables_of_another_layer_are_refused_untouched(store_url: str) -> None:
 def test_creation_that_was_cut_short_is_completed(store_url: str) -> None:
     """Tables without a stamp, as a kill in the middle of the first start leaves them, are no reason to give up."""
     engine = plain_engine(store_url)
-    ModelBase.metadata.create_all(engine, tables=[Trade.__table__])
+    ModelBase.metadata.create_all(engine, tables=[ModelBase.metadata.tables["trades"]])
     database = init_db(store_url)
     assert migrations.current(engine) == migrations.HEAD
     assert migrations.check(engine, ModelBase.metadata) == []
