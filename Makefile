@@ -19,7 +19,7 @@ demo: $(VENV)/.demo  ## Run a small bot on SQLite.
 	$(BIN)/python examples/bot.py
 
 test: lint  ## Check style and types, and run all tests; pass more with ARGS="-k trade".
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -27,7 +27,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 test-oldest: $(OLDEST)/.dev  ## Run the tests with the first supported releases, on SQLite only.
-	$(OLDEST)/bin/python -m pytest --engines sqlite $(ARGS)
+	$(OLDEST)/bin/python -m pytest -n auto --engines sqlite $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest benchmarks -o python_files='bench_*.py test_*.py' $(ARGS)

@@ -284,9 +284,7 @@ class PostgresServer(Server):
         if self.execute("SELECT 1 FROM pg_database WHERE datname = :name", name=name):
             self.disconnect(name)
             # Several times quicker than a new database, and it takes the enum types along.
-            self.execute(
-                f"DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public AUTHORIZATION {USER}", name
-            )
+            self.execute(f"DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public AUTHORIZATION {USER}", name)
         else:
             self.execute(f'CREATE DATABASE "{name}" OWNER {USER}')
 
@@ -415,9 +413,7 @@ def _search_path() -> str:
     versions = sorted(
         Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: float(folder.parent.name), reverse=True
     )
-    return os.pathsep.join(
-        [os.environ.get("PATH", os.defpath), *map(str, versions), "/usr/local/sbin", "/usr/sbin"]
-    )
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), *map(str, versions), "/usr/local/sbin", "/usr/sbin"])
 
 
 def _free_port() -> int:
