@@ -304,7 +304,8 @@ def _watch_statements(state: ORMExecuteState) -> None:
 
 def _expire_unchanged(state: ORMExecuteState) -> None:
     """Let the statement, which is about to run, load anew what it returns, where nothing waits to be stored."""
-    if not any(state.all_mappers):
+    described = getattr(state.statement, "column_descriptions", ())
+    if not any(column["entity"] is not None and column["expr"] is column["entity"] for column in described):
         return
     for row in state.invoke_statement().unique().all():
         for record in row:
