@@ -117,7 +117,8 @@ class StoreSession(Session):
 
     @contextmanager
     def _usable_afterwards(self) -> Iterator[None]:
-        would_be_lost = has_changes(self)
+        # A block that began the transaction can't go on without it, and so can't commit half of its work.
+        would_be_lost = has_changes(self) and not in_unit_of_work(self)
         try:
             yield
         except DBAPIError:
