@@ -1,0 +1,1 @@
+"""What the library promises, written once and run on every engine."""
