@@ -1,7 +1,8 @@
 """Trades that live in memory, as a backtest makes them."""
 
+from bisect import bisect_right
 from collections import defaultdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from tradestore._clock import as_utc
@@ -13,6 +14,28 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class _ClosedTrades:
+    """Closed trades in the order in which they were closed, found by date without a search."""
+
+    def __init__(self) -> None:
+        self.trades: list[LocalTrade] = []
+        self._dates: list[datetime] = []
+        self._in_order = True
+
+    def append(self, trade: "LocalTrade") -> None:
+        closed = trade.close_date_utc or _NEVER
+        self._in_order = self._in_order and (not self._dates or self._dates[-1] <= closed)
+        self.trades.append(trade)
+        self._dates.append(closed)
+
+    def after(self, moment: datetime) -> list["LocalTrade"]:
+        if self._in_order:
+            return self.trades[bisect_right(self._dates, moment) :]
+        return [t for t, date in zip(self.trades, self._dates, strict=True) if date > moment]
+
 
 class TradeBook:
     """All trades of a backtest, apart by open and closed, the open ones by pair as well.
@@ -21,7 +44,6 @@ class TradeBook:
     the trades that were open when the walk began.
 
     Attributes:
-        closed: In the order in which they were closed.
         open: In the order in which they were opened.
         open_by_pair: The open ones of each pair; an empty list for a pair without any.
         total_profit: Of those that were closed here, in stake currency.
@@ -33,10 +55,16 @@ class TradeBook:
 
     def clear(self) -> None:
         """Forget all trades."""
-        self.closed: list[LocalTrade] = []
+        self._closed = _ClosedTrades()
+        self._closed_by_pair: defaultdict[str, _ClosedTrades] = defaultdict(_ClosedTrades)
         self.open: list[LocalTrade] = []
         self.open_by_pair: defaultdict[str, list[LocalTrade]] = defaultdict(list)
         self.total_profit = 0.0
+
+    @property
+    def closed(self) -> list["LocalTrade"]:
+        """The closed trades, in the order in which they were closed."""
+        return self._closed.trades
 
     @property
     def open_count(self) -> int:
@@ -49,7 +77,7 @@ class TradeBook:
             self.open = [*self.open, trade]
             self.open_by_pair[trade.pair] = [*self.open_by_pair[trade.pair], trade]
         else:
-            self.closed.append(trade)
+            self._take_closed(trade)
 
     def close(self, trade: "LocalTrade") -> None:
         """Move a trade that was closed from the open to the closed ones, and count its profit.
@@ -58,7 +86,7 @@ class TradeBook:
             InvalidValue: If it is not among the open ones.
         """
         self.remove(trade)
-        self.closed.append(trade)
+        self._take_closed(trade)
         self.total_profit = exact_sum((self.total_profit, trade.close_profit_abs))
 
     def remove(self, trade: "LocalTrade") -> None:
@@ -92,18 +120,18 @@ class TradeBook:
         """
         candidates: list[LocalTrade] = []
         if is_open is not True:
-            candidates += self.closed
+            closed = self._closed if pair is None else self._closed_by_pair.get(pair, _ClosedTrades())
+            candidates += closed.trades if close_date is None else closed.after(as_utc(close_date))
         if is_open is not False and close_date is None:
             candidates += self.open if pair is None else self.open_by_pair.get(pair, [])
-        if pair is not None:
-            candidates = [t for t in candidates if t.pair == pair]
         if open_date is not None:
             opened_after = as_utc(open_date)
             candidates = [t for t in candidates if t.open_date_utc > opened_after]
-        if close_date is not None:
-            closed_after = as_utc(close_date)
-            candidates = [t for t in candidates if t.close_date_utc is not None and t.close_date_utc > closed_after]
         return sorted(candidates, key=lambda t: t.id or 0)
+
+    def _take_closed(self, trade: "LocalTrade") -> None:
+        self._closed.append(trade)
+        self._closed_by_pair[trade.pair].append(trade)
 
 
 class BookView(Generic[_T]):

@@ -1,12 +1,14 @@
 """Pair locks without a database: the rule by which a lock holds, and locks that live in memory."""
 
+from bisect import bisect_right, insort
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from tradestore._clock import as_utc, to_milliseconds, to_text
 from tradestore._record import CutText, PlainRecord
 
-__all__ = ["ANY", "LocalPairLock"]
+__all__ = ["ANY", "LocalPairLock", "LockIndex"]
 
 ANY: Final = "*"
 """As a side: both sides. As a pair: every pair."""
@@ -71,3 +73,50 @@ class LocalPairLock(PlainRecord):
             f"PairLock(id={self.id}, pair={self.pair}, side={self.side}, lock_time={to_text(self.lock_time_utc)}, "
             f"lock_end_time={to_text(self.lock_end_time_utc)}, reason={self.reason}, active={self.active})"
         )
+
+
+class LockIndex:
+    """Finds the locks that hold among all that were ever made, at the cost of the answer.
+
+    It follows a list that others own: what was appended since it last looked is taken in, and a list that was replaced
+    or shortened is read anew. A lock's pair and end stay as they were made.
+    """
+
+    def __init__(self) -> None:
+        """Start without locks."""
+        self._locks: list[LocalPairLock] = []
+        self._known = 0
+        self._by_pair: dict[str, list[tuple[datetime, int, LocalPairLock]]] = {}
+        self._latest: dict[tuple[object, ...], LocalPairLock] = {}
+
+    def holding(
+        self, locks: list[LocalPairLock], now: datetime, pair: str | None, side: str | None
+    ) -> list[LocalPairLock]:
+        """Return the locks that hold, in the order in which they were made; see :meth:`LocalPairLock.holds`."""
+        self._follow(locks)
+        found = []
+        for ends in self._by_pair.values() if pair is None else [self._by_pair.get(pair, [])]:
+            found += ends[bisect_right(ends, now, key=itemgetter(0)) :]
+        return [lock for _, _, lock in sorted(found, key=itemgetter(1)) if lock.holds(now, pair, side)]
+
+    def same(self, locks: list[LocalPairLock], wanted: LocalPairLock) -> LocalPairLock | None:
+        """Return the active lock with the same pair, side, reason and end, None without one."""
+        self._follow(locks)
+        known = self._latest.get(_identity(wanted))
+        return known if known is not None and known.active else None
+
+    def _follow(self, locks: list[LocalPairLock]) -> None:
+        if locks is not self._locks or len(locks) < self._known:
+            self._locks, self._known = locks, 0
+            self._by_pair.clear()
+            self._latest.clear()
+        for number in range(self._known, len(locks)):
+            lock = locks[number]
+            entry = (lock.lock_end_time_utc, number, lock)
+            insort(self._by_pair.setdefault(lock.pair, []), entry, key=itemgetter(0))
+            self._latest[_identity(lock)] = lock
+        self._known = len(locks)
+
+
+def _identity(lock: LocalPairLock) -> tuple[object, ...]:
+    return lock.pair, lock.side, lock.reason, lock.lock_end_time_utc

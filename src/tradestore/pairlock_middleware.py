@@ -11,12 +11,14 @@ from tradestore._clock import as_utc, utc_now
 from tradestore._record import cut
 from tradestore._session import settle
 from tradestore.accounting.timeframes import next_candle
-from tradestore.local_pairlock import ANY, LocalPairLock
+from tradestore.local_pairlock import ANY, LocalPairLock, LockIndex
 from tradestore.pairlock import PairLock
 
 __all__ = ["PairLocks"]
 
 logger = logging.getLogger(__name__)
+
+_INDEX = LockIndex()
 
 
 class PairLocks:
@@ -88,18 +90,7 @@ class PairLocks:
                 )
                 .order_by(PairLock.id)
             ).first()
-        return next(
-            (
-                known
-                for known in PairLocks.locks
-                if known.active
-                and known.pair == lock.pair
-                and known.side == lock.side
-                and known.reason == lock.reason
-                and known.lock_end_time_utc == lock.lock_end_time_utc
-            ),
-            None,
-        )
+        return _INDEX.same(PairLocks.locks, lock)
 
     @staticmethod
     def get_pair_locks(
@@ -115,7 +106,7 @@ class PairLocks:
         if PairLocks.use_db:
             return PairLock.query_pair_locks(pair, now, side).all()
         moment = utc_now() if now is None else as_utc(now)
-        return [lock for lock in PairLocks.locks if lock.holds(moment, pair, side)]
+        return _INDEX.holding(PairLocks.locks, moment, pair, side)
 
     @staticmethod
     def get_pair_longest_lock(pair: str, now: datetime | None = None, side: str = ANY) -> LocalPairLock | None:
