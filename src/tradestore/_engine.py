@@ -4,6 +4,7 @@ import re
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import URL, Connection, Dialect, Engine, StaticPool, event, make_url
@@ -54,7 +55,7 @@ class PoolOptions:
         max_overflow: Further ones that may be opened for a while.
         pool_timeout: Seconds to wait for one of them.
         pool_recycle: Seconds after which a connection to a server is replaced by a new one.
-        busy_timeout: Seconds to wait for another writer, on SQLite.
+        busy_timeout: Seconds to wait for another writer.
     """
 
     pool_size: int
@@ -141,9 +142,9 @@ def prepare_engine(engine: Engine, options: PoolOptions) -> None:
             take_turns(engine, options.busy_timeout)
         event.listen(engine, "before_cursor_execute", _begin_before_writing)
     elif backend in {"mysql", "mariadb"}:
-        event.listen(engine, "connect", _prepare_mariadb)
+        event.listen(engine, "connect", partial(_prepare_mariadb, options.busy_timeout))
     elif backend == "postgresql":
-        event.listen(engine, "connect", _prepare_postgresql)
+        event.listen(engine, "connect", partial(_prepare_postgresql, options.busy_timeout))
 
 
 def retire(engine: Engine) -> None:
@@ -183,24 +184,26 @@ def _pool_arguments(options: PoolOptions) -> dict[str, Any]:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver would begin transactions by its own lights: late, and never for DDL.
     connection.isolation_level = None
-    _tell(connection, "PRAGMA foreign_keys = ON", "PRAGMA synchronous = FULL")
+    _tell(connection, "PRAGMA foreign_keys = ON")
+    _tell(connection, "PRAGMA synchronous = FULL")
 
 
-def _prepare_mariadb(connection: Any, _record: Any) -> None:
+def _prepare_mariadb(busy_timeout: float, connection: Any, _record: Any) -> None:
     _tell(connection, "SET time_zone = '+00:00'")
+    _tell(connection, "SET innodb_lock_wait_timeout = %s", max(1, round(busy_timeout)))
 
 
-def _prepare_postgresql(connection: Any, _record: Any) -> None:
+def _prepare_postgresql(busy_timeout: float, connection: Any, _record: Any) -> None:
     _tell(connection, "SET TIME ZONE 'UTC'")
-    # Else the setting would end with a rollback of the transaction that it opened.
+    _tell(connection, "SELECT set_config('lock_timeout', %s, false)", f"{max(1, round(busy_timeout * 1000))}ms")
+    # Else the settings would end with a rollback of the transaction that they opened.
     connection.commit()
 
 
-def _tell(connection: Any, *statements: str) -> None:
+def _tell(connection: Any, statement: str, *parameters: object) -> None:
     cursor = connection.cursor()
     try:
-        for statement in statements:
-            cursor.execute(statement)
+        cursor.execute(statement, parameters)
     finally:
         cursor.close()
 

@@ -82,7 +82,8 @@ class StoreSession(Session):
             DependencyException: If a statement that failed before has taken changes with it, so that this would commit
                 less than was meant.
         """
-        if self.info.pop(_LOST, False):
+        if self.info.get(_LOST, False):
+            self.rollback()
             msg = (
                 "Changes were lost when a statement failed in the same transaction, so what is left is not whole: "
                 "call rollback() after a failure, and do the work again."

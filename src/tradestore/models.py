@@ -70,7 +70,7 @@ def init_db(
         max_overflow: Further ones that may be opened for a while.
         pool_timeout: Seconds to wait for one of them.
         pool_recycle: Seconds after which a connection to a server is replaced by a new one.
-        busy_timeout: Seconds to wait for another writer, on SQLite.
+        busy_timeout: Seconds to wait for another writer.
 
     Returns:
         The open database: transactions, the pool's state, and closing.

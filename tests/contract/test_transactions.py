@@ -201,3 +201,18 @@ def test_run_does_not_repeat_other_errors(database) -> None:
     with pytest.raises(LookupError):
         database.run(work)
     assert calls == [1]
+
+
+def test_failed_statement_in_a_savepoint_takes_nothing_else(database) -> None:
+    """The savepoint's owner has given up what failed; what was written before it is whole and is stored."""
+
+    def savepoint() -> None:
+        with Trade.session.begin_nested():
+            Trade.session.execute(text("SELECT no_such_column FROM trades"))
+
+    Trade.session.add(trade(pair="KEPT/USDT"))
+    Trade.session.flush()
+    with suppress(DBAPIError):
+        savepoint()
+    Trade.commit()
+    assert _pairs() == ["KEPT/USDT"]
