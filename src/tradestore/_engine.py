@@ -88,7 +88,7 @@ def check_url(db_url: str) -> URL:
         )
         raise InvalidDatabaseUrl(msg)
     if url.get_backend_name() == "sqlite" and url.database == "":
-        msg = f"Bad db-url {url}: it names no file. For in-memory database, please use `sqlite://`."
+        msg = f"Bad db-url {masked(url)}: it names no file. For in-memory database, please use `sqlite://`."
         raise InvalidDatabaseUrl(msg)
     return url
 

@@ -11,10 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column, object_session, relationship, 
 from tradestore._clock import utc_now
 from tradestore._record import cut
 from tradestore._session import settle
-from tradestore._sqltypes import Number, UtcDateTime
 from tradestore.accounting._decimal import divide, exact
 from tradestore.base import ModelBase
-from tradestore.constants import ID_LENGTH, ORDER_TYPE_LENGTH, PAIR_LENGTH, TAG_LENGTH
+from tradestore.constants import ID_LENGTH, ORDER_TYPE_LENGTH, PAIR_LENGTH
 from tradestore.exceptions import InvalidOrder
 from tradestore.local_order import LocalOrder
 from tradestore.local_trade import LocalTrade
@@ -56,27 +55,27 @@ class Order(ModelBase, LocalOrder):
     ft_order_side: Mapped[str] = mapped_column(String(PAIR_LENGTH))
     ft_pair: Mapped[str] = mapped_column(String(PAIR_LENGTH))
     ft_is_open: Mapped[bool] = mapped_column(default=True, index=True)
-    ft_amount: Mapped[float] = mapped_column(Number)
-    ft_price: Mapped[float] = mapped_column(Number)
-    ft_cancel_reason: Mapped[str | None] = mapped_column(String(TAG_LENGTH))
+    ft_amount: Mapped[float]
+    ft_price: Mapped[float]
+    ft_cancel_reason: Mapped[str | None]
     order_id: Mapped[str] = mapped_column(String(ID_LENGTH), index=True)
-    status: Mapped[str | None] = mapped_column(String(TAG_LENGTH))
+    status: Mapped[str | None]
     symbol: Mapped[str | None] = mapped_column(String(PAIR_LENGTH))
     order_type: Mapped[str | None] = mapped_column(String(ORDER_TYPE_LENGTH))
     side: Mapped[str | None] = mapped_column(String(PAIR_LENGTH))
-    price: Mapped[float | None] = mapped_column(Number)
-    average: Mapped[float | None] = mapped_column(Number)
-    amount: Mapped[float | None] = mapped_column(Number)
-    filled: Mapped[float | None] = mapped_column(Number)
-    remaining: Mapped[float | None] = mapped_column(Number)
-    cost: Mapped[float | None] = mapped_column(Number)
-    stop_price: Mapped[float | None] = mapped_column(Number)
-    order_date: Mapped[datetime | None] = mapped_column(UtcDateTime, default=utc_now)
-    order_filled_date: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    order_update_date: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    funding_fee: Mapped[float | None] = mapped_column(Number)
-    ft_fee_base: Mapped[float | None] = mapped_column(Number)
-    ft_order_tag: Mapped[str | None] = mapped_column(String(TAG_LENGTH))
+    price: Mapped[float | None]
+    average: Mapped[float | None]
+    amount: Mapped[float | None]
+    filled: Mapped[float | None]
+    remaining: Mapped[float | None]
+    cost: Mapped[float | None]
+    stop_price: Mapped[float | None]
+    order_date: Mapped[datetime | None] = mapped_column(default=utc_now)
+    order_filled_date: Mapped[datetime | None]
+    order_update_date: Mapped[datetime | None]
+    funding_fee: Mapped[float | None]
+    ft_fee_base: Mapped[float | None]
+    ft_order_tag: Mapped[str | None]
 
     _trade_live: Mapped["Trade"] = relationship(back_populates="orders", lazy="immediate")
 

@@ -2,14 +2,17 @@
 
 import copy
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar, Self
 
-from sqlalchemy import Connection, MetaData, event
+from sqlalchemy import Connection, MetaData, String, event
 from sqlalchemy.orm import DeclarativeBase, class_mapper, object_mapper
 
 from tradestore._engine import exact_collation
 from tradestore._session import SessionType, scoped
+from tradestore._sqltypes import Number, UtcDateTime
+from tradestore.constants import TAG_LENGTH
 
 __all__ = ["ModelBase", "SessionType"]
 
@@ -26,11 +29,19 @@ NAMING_CONVENTION = {
 class ModelBase(DeclarativeBase):
     """Base of every table. A user's own model on it is created by ``init_db`` with the others.
 
+    A column that is only annotated keeps the same value on every engine: ``float`` has 8 bytes, ``datetime`` is UTC
+    with microseconds, ``str`` has up to 255 characters.
+
     Attributes:
         session: The one scoped session of the process, shared by all models; ``init_db`` gives it a database.
     """
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime(),
+        float: Number(),
+        str: String(TAG_LENGTH),
+    }
     session: ClassVar[SessionType] = scoped
 
     def __init__(self, **values: Any) -> None:

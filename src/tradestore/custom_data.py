@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tradestore._clock import utc_now
 from tradestore._session import settle, write
-from tradestore._sqltypes import LongText, UtcDateTime
+from tradestore._sqltypes import LongText
 from tradestore.base import ModelBase
 from tradestore.constants import CUSTOM_DATA_KEY_LENGTH, PAIR_LENGTH
 from tradestore.local_custom_data import PLAIN_TYPES, LocalCustomData, check_key, encode_value
@@ -41,8 +41,8 @@ class _CustomData(ModelBase, LocalCustomData):
     cd_key: Mapped[str] = mapped_column(String(CUSTOM_DATA_KEY_LENGTH))
     cd_type: Mapped[str] = mapped_column(String(_TYPE_LENGTH))
     cd_value: Mapped[str] = mapped_column(LongText)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
-    updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime | None]
 
     @classmethod
     def query_cd(cls, key: str | None = None, trade_id: int | None = None) -> ScalarResult["_CustomData"]:

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tradestore._clock import as_utc, utc_now
 from tradestore._session import write
-from tradestore._sqltypes import BigCount, Number, UtcDateTime, storable
+from tradestore._sqltypes import BigCount, storable
 from tradestore._upsert import upsert
 from tradestore.base import ModelBase
-from tradestore.constants import KEY_LENGTH, TAG_LENGTH
+from tradestore.constants import KEY_LENGTH
 from tradestore.exceptions import InvalidValue
 from tradestore.trade_model import Trade
 
@@ -59,9 +59,9 @@ class _KeyValueStoreModel(ModelBase):
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(KEY_LENGTH), index=True, unique=True)
     value_type: Mapped[str] = mapped_column(String(_TYPE_LENGTH))
-    string_value: Mapped[str | None] = mapped_column(String(TAG_LENGTH))
-    datetime_value: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    float_value: Mapped[float | None] = mapped_column(Number)
+    string_value: Mapped[str | None]
+    datetime_value: Mapped[datetime | None]
+    float_value: Mapped[float | None]
     int_value: Mapped[int | None] = mapped_column(BigCount)
 
     @staticmethod

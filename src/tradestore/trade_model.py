@@ -14,11 +14,10 @@ from tradestore._order_model import Order, UnpricedOrder
 from tradestore._record import cut
 from tradestore._reports import TradeFilter, TradeReports, conditions
 from tradestore._session import settle
-from tradestore._sqltypes import Number, UtcDateTime
 from tradestore.accounting._decimal import exact_sum
 from tradestore.accounting.profit import ProfitStruct
 from tradestore.base import ModelBase
-from tradestore.constants import CURRENCY_LENGTH, NAME_LENGTH, PAIR_LENGTH, PROFIT_DECIMALS, TAG_LENGTH
+from tradestore.constants import CURRENCY_LENGTH, NAME_LENGTH, PAIR_LENGTH, PROFIT_DECIMALS
 from tradestore.custom_data import CustomDataWrapper, _CustomData
 from tradestore.enums import TradingMode
 from tradestore.exceptions import DependencyException
@@ -47,50 +46,50 @@ class Trade(TradeReports, ModelBase, LocalTrade):
     base_currency: Mapped[str | None] = mapped_column(String(CURRENCY_LENGTH))
     stake_currency: Mapped[str | None] = mapped_column(String(CURRENCY_LENGTH))
     is_open: Mapped[bool] = mapped_column(default=True, index=True)
-    fee_open: Mapped[float] = mapped_column(Number, default=0.0)
-    fee_open_cost: Mapped[float | None] = mapped_column(Number)
+    fee_open: Mapped[float] = mapped_column(default=0.0)
+    fee_open_cost: Mapped[float | None]
     fee_open_currency: Mapped[str | None] = mapped_column(String(CURRENCY_LENGTH))
-    fee_close: Mapped[float] = mapped_column(Number, default=0.0)
-    fee_close_cost: Mapped[float | None] = mapped_column(Number)
+    fee_close: Mapped[float] = mapped_column(default=0.0)
+    fee_close_cost: Mapped[float | None]
     fee_close_currency: Mapped[str | None] = mapped_column(String(CURRENCY_LENGTH))
-    open_rate: Mapped[float] = mapped_column(Number)
-    open_rate_requested: Mapped[float | None] = mapped_column(Number)
-    open_trade_value: Mapped[float | None] = mapped_column(Number)
-    close_rate: Mapped[float | None] = mapped_column(Number)
-    close_rate_requested: Mapped[float | None] = mapped_column(Number)
-    realized_profit: Mapped[float | None] = mapped_column(Number, default=0.0)
-    close_profit: Mapped[float | None] = mapped_column(Number)
-    close_profit_abs: Mapped[float | None] = mapped_column(Number)
-    stake_amount: Mapped[float] = mapped_column(Number)
-    max_stake_amount: Mapped[float | None] = mapped_column(Number)
-    amount: Mapped[float] = mapped_column(Number)
-    amount_requested: Mapped[float | None] = mapped_column(Number)
-    open_date: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
-    close_date: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
-    stop_loss: Mapped[float | None] = mapped_column(Number, default=0.0)
-    stop_loss_pct: Mapped[float | None] = mapped_column(Number)
-    initial_stop_loss: Mapped[float | None] = mapped_column(Number, default=0.0)
-    initial_stop_loss_pct: Mapped[float | None] = mapped_column(Number)
+    open_rate: Mapped[float]
+    open_rate_requested: Mapped[float | None]
+    open_trade_value: Mapped[float | None]
+    close_rate: Mapped[float | None]
+    close_rate_requested: Mapped[float | None]
+    realized_profit: Mapped[float | None] = mapped_column(default=0.0)
+    close_profit: Mapped[float | None]
+    close_profit_abs: Mapped[float | None]
+    stake_amount: Mapped[float]
+    max_stake_amount: Mapped[float | None]
+    amount: Mapped[float]
+    amount_requested: Mapped[float | None]
+    open_date: Mapped[datetime] = mapped_column(default=utc_now)
+    close_date: Mapped[datetime | None] = mapped_column(index=True)
+    stop_loss: Mapped[float | None] = mapped_column(default=0.0)
+    stop_loss_pct: Mapped[float | None]
+    initial_stop_loss: Mapped[float | None] = mapped_column(default=0.0)
+    initial_stop_loss_pct: Mapped[float | None]
     is_stop_loss_trailing: Mapped[bool] = mapped_column(default=False)
-    max_rate: Mapped[float | None] = mapped_column(Number, default=0.0)
-    min_rate: Mapped[float | None] = mapped_column(Number)
-    exit_reason: Mapped[str | None] = mapped_column(String(TAG_LENGTH))
+    max_rate: Mapped[float | None] = mapped_column(default=0.0)
+    min_rate: Mapped[float | None]
+    exit_reason: Mapped[str | None]
     exit_order_status: Mapped[str | None] = mapped_column(String(NAME_LENGTH))
     strategy: Mapped[str | None] = mapped_column(String(NAME_LENGTH))
-    enter_tag: Mapped[str | None] = mapped_column(String(TAG_LENGTH))
-    timeframe: Mapped[int | None] = mapped_column()
+    enter_tag: Mapped[str | None]
+    timeframe: Mapped[int | None]
     trading_mode: Mapped[TradingMode | None] = mapped_column(Enum(TradingMode))
-    amount_precision: Mapped[float | None] = mapped_column(Number)
-    price_precision: Mapped[float | None] = mapped_column(Number)
-    precision_mode: Mapped[int | None] = mapped_column()
-    precision_mode_price: Mapped[int | None] = mapped_column()
-    contract_size: Mapped[float | None] = mapped_column(Number)
-    leverage: Mapped[float | None] = mapped_column(Number, default=1.0)
+    amount_precision: Mapped[float | None]
+    price_precision: Mapped[float | None]
+    precision_mode: Mapped[int | None]
+    precision_mode_price: Mapped[int | None]
+    contract_size: Mapped[float | None]
+    leverage: Mapped[float | None] = mapped_column(default=1.0)
     is_short: Mapped[bool] = mapped_column(default=False)
-    liquidation_price: Mapped[float | None] = mapped_column(Number)
-    interest_rate: Mapped[float] = mapped_column(Number, default=0.0)
-    funding_fees: Mapped[float | None] = mapped_column(Number)
-    funding_fee_running: Mapped[float | None] = mapped_column(Number)
+    liquidation_price: Mapped[float | None]
+    interest_rate: Mapped[float] = mapped_column(default=0.0)
+    funding_fees: Mapped[float | None]
+    funding_fee_running: Mapped[float | None]
     record_version: Mapped[int] = mapped_column(default=2)
 
     # A list of orders is no list of plain orders to a type checker, though whoever reads it may treat it as one.

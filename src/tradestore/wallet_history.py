@@ -6,7 +6,6 @@ from sqlalchemy import String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tradestore._clock import to_text
-from tradestore._sqltypes import Number, UtcDateTime
 from tradestore.base import ModelBase
 from tradestore.constants import CURRENCY_LENGTH
 
@@ -24,15 +23,15 @@ class WalletHistory(ModelBase):
     __table_args__ = (UniqueConstraint("timestamp", "currency", name="unique_wallet_daily"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    timestamp: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    timestamp: Mapped[datetime] = mapped_column(index=True)
     currency: Mapped[str] = mapped_column(String(CURRENCY_LENGTH))
-    rate: Mapped[float | None] = mapped_column(Number)
+    rate: Mapped[float | None]
     quote_currency: Mapped[str] = mapped_column(String(CURRENCY_LENGTH))
-    balance: Mapped[float] = mapped_column(Number)
-    total_quote: Mapped[float | None] = mapped_column(Number)
-    total_position_value: Mapped[float | None] = mapped_column(Number)
-    collateral: Mapped[float | None] = mapped_column(Number)
-    leverage: Mapped[float] = mapped_column(Number, default=1.0)
+    balance: Mapped[float]
+    total_quote: Mapped[float | None]
+    total_position_value: Mapped[float | None]
+    collateral: Mapped[float | None]
+    leverage: Mapped[float] = mapped_column(default=1.0)
     bot_managed: Mapped[bool] = mapped_column(default=True)
 
     def __repr__(self) -> str:

@@ -3,6 +3,7 @@
 import copy
 import pickle
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import String, create_engine, event, text
@@ -23,6 +24,7 @@ from tradestore import (
     init_db,
 )
 from tradestore.custom_data import _CustomData
+from tradestore.exceptions import DependencyException
 from tradestore.models import custom_data_rpc_wrapper
 
 
@@ -223,6 +225,9 @@ def own_model() -> Iterator[type[ModelBase]]:
         __tablename__ = "my_notes"
         id: Mapped[int] = mapped_column(primary_key=True)
         words: Mapped[str] = mapped_column(String(50))
+        reader: Mapped[str | None]
+        weight: Mapped[float | None]
+        read_at: Mapped[datetime | None]
 
     yield Note
     ModelBase.metadata.remove(Note.__table__)  # type: ignore[arg-type]  # it is a Table
@@ -240,6 +245,24 @@ def test_own_model_on_the_base_is_created(own_model, store_url) -> None:
         finally:
             Trade.session.remove()
             database.close()
+
+
+def test_own_model_keeps_values_as_ours_do(own_model, store_url) -> None:
+    """A column that is only annotated keeps every digit, microsecond and offset, and refuses what is too long."""
+    database = init_db(store_url)
+    try:
+        read_at = datetime(2026, 3, 1, 12, 0, 0, 123457, tzinfo=timezone(timedelta(hours=5)))
+        Trade.session.add(own_model(words="one", reader="r" * 255, weight=12345678.12345678, read_at=read_at))
+        Trade.commit()
+        Trade.session.expunge_all()
+        note = own_model.session.query(own_model).one()
+        assert (note.weight, note.read_at) == (12345678.12345678, datetime(2026, 3, 1, 7, 0, 0, 123457))
+        note.reader = "r" * 256
+        with pytest.raises(DependencyException):
+            Trade.commit()
+    finally:
+        Trade.session.remove()
+        database.close()
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))], ids=["copy", "pickle"])
