@@ -1,5 +1,8 @@
 """Where a stop loss belongs."""
 
+from decimal import Decimal
+from functools import lru_cache
+
 from tradestore.accounting._decimal import ONE, add, divide, exact, multiply, subtract
 from tradestore.accounting.precision import Rounding, price_to_precision
 
@@ -25,8 +28,7 @@ def stop_price(
         precision: Price precision of the exchange, None where unknown.
         mode: How it counts, see :mod:`tradestore.accounting.precision`.
     """
-    distance = divide(exact(stoploss), exact(leverage)).copy_abs()
-    stop = float(multiply(exact(price), add(ONE, distance) if is_short else subtract(ONE, distance)))
+    stop = float(multiply(exact(price), _share_of_price(stoploss, leverage, is_short)))
     return price_to_precision(stop, precision, mode, Rounding.DOWN if is_short else Rounding.UP)
 
 
@@ -37,3 +39,10 @@ def tighter_stop(stop_loss: float, liquidation_price: float | None, *, is_short:
     if not stop_loss:
         return liquidation_price
     return min(stop_loss, liquidation_price) if is_short else max(stop_loss, liquidation_price)
+
+
+# A strategy asks for the same distance on every candle.
+@lru_cache(maxsize=1024)
+def _share_of_price(stoploss: float, leverage: float, is_short: bool) -> Decimal:
+    distance = divide(exact(stoploss), exact(leverage)).copy_abs()
+    return add(ONE, distance) if is_short else subtract(ONE, distance)
