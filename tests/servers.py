@@ -370,6 +370,7 @@ class MariaDBServer(Server):
                 f"--datadir={self.data}",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
+                self._own_tmpdir(),
                 *self._haste(),
             ]
         )
@@ -395,8 +396,17 @@ class MariaDBServer(Server):
             "--character-set-server=utf8mb4",
             "--default-time-zone=+03:00",
             "--innodb-buffer-pool-size=64M",
+            self._own_tmpdir(),
             *self._haste(),
         ]
+
+    def _own_tmpdir(self) -> str:
+        # A server that starts clears away what another one keeps in a folder that they share.
+        folder = self.folder / "tmp"
+        if not folder.exists():
+            folder.mkdir()
+            self._hand_over(folder)
+        return f"--tmpdir={folder}"
 
     def _haste(self) -> list[str]:
         if self.durable:

@@ -76,7 +76,7 @@ def check_url(db_url: str) -> URL:
     except (ArgumentError, ValueError):
         # The original error may quote the URL, and with it the password.
         raise InvalidDatabaseUrl(_UNREADABLE) from None
-    if "@" in (url.host or ""):
+    if any("@" in text for text in (url.host or "", url.database or "", *url.query)) and url.host is not None:
         # What stands before it is the rest of a password that nobody escaped.
         raise InvalidDatabaseUrl(_UNREADABLE)
     if url.drivername in _DRIVERS:
@@ -130,6 +130,9 @@ def engine_arguments(url: URL, options: PoolOptions) -> dict[str, Any]:
         # The default there would show a long-lived session the past, and lock gaps between rows.
         arguments["isolation_level"] = "READ COMMITTED"
         arguments["connect_args"] = {"charset": "utf8mb4"}
+        if url.password is not None:
+            # The driver would write it in latin-1, which not every password fits into.
+            arguments["connect_args"]["password"] = url.password.encode()
     return arguments
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tradestore.exceptions import CommitOutcomeUnknown, DatabaseBusy
 
-__all__ = ["CommitWatch", "is_retryable", "meaningful_errors"]
+__all__ = ["CommitWatch", "is_deadlock", "is_retryable", "meaningful_errors"]
 
 _SQLITE_BUSY = frozenset({5, 6})
 """SQLITE_BUSY and SQLITE_LOCKED: somebody else writes."""
@@ -16,7 +16,8 @@ _SQLITE_BUSY = frozenset({5, 6})
 _RETRYABLE_STATES = frozenset({"40001", "40P01", "55P03"})
 """PostgreSQL: serialization failure, deadlock, lock not available."""
 
-_RETRYABLE_NUMBERS = frozenset({1205, 1213})
+_DEADLOCK = 1213
+_RETRYABLE_NUMBERS = frozenset({1205, _DEADLOCK})
 """MariaDB: lock wait timeout, deadlock."""
 
 
@@ -54,9 +55,17 @@ def meaningful_errors() -> Iterator[CommitWatch]:
             )
             raise CommitOutcomeUnknown(msg) from e
         if e.connection_invalidated or is_retryable(e):
-            msg = f"The database could not be written to now, and nothing was stored ({e.orig}). Try again."
+            msg = (
+                f"The database could not be written to now ({e.orig}). Nothing was stored, and the session gave up its "
+                "changes: make them again."
+            )
             raise DatabaseBusy(msg) from e
         raise
+
+
+def is_deadlock(error: BaseException) -> bool:
+    """Tell whether MariaDB has undone the whole transaction, savepoints included, to end a deadlock."""
+    return isinstance(error, DBAPIError) and error.orig is not None and error.orig.args[:1] == (_DEADLOCK,)
 
 
 def is_retryable(error: DBAPIError) -> bool:

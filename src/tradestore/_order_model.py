@@ -128,7 +128,7 @@ class Order(ModelBase, LocalOrder):
             order_id: As the exchange gave it.
             pair: Exchanges may use an id once per pair; any pair if None.
         """
-        query = select(Order).where(Order.order_id == str(order_id))
+        query = select(Order).where(Order.order_id == str(order_id)).options(selectinload(Order._trade_live))
         if pair is not None:
             query = query.where(Order.ft_pair == pair)
         return Order.session.scalars(query.order_by(Order.id)).first()

@@ -13,7 +13,6 @@ from sqlalchemy.orm import (
     ORMExecuteState,
     Session,
     SessionTransaction,
-    SessionTransactionOrigin,
     object_mapper,
     scoped_session,
     sessionmaker,
@@ -22,7 +21,7 @@ from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.util import ScopedRegistry
 
 from tradestore._engine import is_read
-from tradestore._errors import meaningful_errors
+from tradestore._errors import is_deadlock, meaningful_errors
 from tradestore._sqltypes import storable
 from tradestore.exceptions import DatabaseNotReady, DependencyException
 
@@ -71,28 +70,24 @@ class StoreSession(Session):
         """Write what is pending; on failure nothing of it stays, neither in the database nor in the session."""
         try:
             super().flush(objects)
-        except BaseException:
-            self._give_up()
+        except BaseException as e:
+            self._give_up(e)
             raise
 
     def commit(self) -> None:
-        """Commit; on failure nothing stays pending.
+        """Commit; on failure nothing stays pending. Within a ``with`` block that will commit, only write.
 
         Raises:
             DependencyException: If a statement that failed before has taken changes with it, so that this would commit
                 less than was meant.
         """
-        if self.info.get(_LOST, False):
-            self.rollback()
-            msg = (
-                "Changes were lost when a statement failed in the same transaction, so what is left is not whole: "
-                "call rollback() after a failure, and do the work again."
-            )
-            raise DependencyException(msg)
+        if _belongs_to_block(self):
+            self.flush()
+            return
         try:
             super().commit()
-        except BaseException:
-            self._give_up()
+        except BaseException as e:
+            self._give_up(e)
             raise
 
     def rollback(self) -> None:
@@ -118,20 +113,23 @@ class StoreSession(Session):
 
     @contextmanager
     def _usable_afterwards(self) -> Iterator[None]:
-        # A block that began the transaction can't go on without it, and so can't commit half of its work.
-        would_be_lost = has_changes(self) and not in_unit_of_work(self)
+        lost = self.info.get(_LOST, False) or has_changes(self)
         try:
             yield
-        except DBAPIError:
+        except DBAPIError as e:
             # PostgreSQL ends the transaction here, so it ends here everywhere.
-            self._give_up()
-            self.info[_LOST] = would_be_lost
+            if self.in_nested_transaction() or not _belongs_to_block(self):
+                self._give_up(e)
+            if not self.in_nested_transaction():
+                self.info[_LOST] = lost or _belongs_to_block(self)
             raise
 
-    def _give_up(self) -> None:
-        # A savepoint is its owner's to give up: rolling back here would take the work around it as well.
+    def _give_up(self, error: BaseException) -> None:
         if self.in_nested_transaction():
-            return
+            # A savepoint is its owner's to give up, unless the server has dropped it with all the rest.
+            if not is_deadlock(error):
+                return
+            self.connection().invalidate()
         # Within a commit, the transaction that is being committed rolls itself back.
         with suppress(IllegalStateChangeError):
             self.rollback()
@@ -222,13 +220,13 @@ def bound_engine() -> Engine | None:
 
 
 def in_unit_of_work(session: Session) -> bool:
-    """Tell whether the present transaction belongs to a ``with`` block, which will end it."""
-    transaction = session.get_transaction()
-    if transaction is None:
-        return False
-    # Only a block leaves this mark, which SQLAlchemy has no public name for; who calls begin() alone commits alone.
-    owned = getattr(session, "_trans_context_manager", transaction) is not None
-    return session.in_nested_transaction() or (owned and transaction.origin is SessionTransactionOrigin.BEGIN)
+    """Tell whether the present transaction belongs to somebody who will end it."""
+    return session.in_nested_transaction() or _belongs_to_block(session)
+
+
+def _belongs_to_block(session: Session) -> bool:
+    # SQLAlchemy has no public name for the mark that a ``with session.begin():`` leaves.
+    return session.in_transaction() and getattr(session, "_trans_context_manager", None) is not None
 
 
 def settle(session: Session) -> None:
@@ -268,6 +266,17 @@ def _note_writing(session: Session, *_: Any) -> None:
 def _note_end(session: Session, transaction: SessionTransaction) -> None:
     if transaction.parent is None:
         session.info.pop(_WRITTEN, None)
+        session.info.pop(_LOST, None)
+
+
+@event.listens_for(StoreSession, "before_commit")
+def _refuse_half_of_the_work(session: Session) -> None:
+    if session.info.get(_LOST, False):
+        msg = (
+            "Changes were lost when a statement failed in the same transaction, so what is left is not whole and was "
+            "not stored: let a failure leave the block, or call rollback() after it, and do the work again."
+        )
+        raise DependencyException(msg)
 
 
 @event.listens_for(StoreSession, "before_flush")
@@ -309,7 +318,7 @@ def _expire_unchanged(state: ORMExecuteState) -> None:
     described = getattr(state.statement, "column_descriptions", ())
     if not any(column["entity"] is not None and column["expr"] is column["entity"] for column in described):
         return
-    for row in state.invoke_statement().unique().all():
+    for row in state.invoke_statement(execution_options={"yield_per": None}).unique().all():
         for record in row:
             for unchanged in _unchanged_with_relatives(record):
                 # With its names given, expiring stays with the object; without, changed relatives would go too.
@@ -322,7 +331,7 @@ def _unchanged_with_relatives(record: Any) -> Iterator[Any]:
         return
     for relationship in described.mapper.relationships:
         loaded = described.dict.get(relationship.key)
-        for relative in loaded if isinstance(loaded, list) else []:
-            if not instance_state(relative).modified:
+        for relative in loaded if isinstance(loaded, list) else [loaded]:
+            if relative is not None and instance_state(relative).persistent and not instance_state(relative).modified:
                 yield relative
     yield record

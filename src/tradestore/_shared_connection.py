@@ -53,9 +53,15 @@ class _Turn:
         present = threading.get_ident()
         deadline = time.monotonic() + self._busy_timeout
         with self._free:
-            while self._writers and connection not in self._writers and self._thread != present:
-                if not self._free.wait(deadline - time.monotonic()):
+            while self._writers and connection not in self._writers:
+                # Whoever waited for another session of the same thread would wait for ever.
+                if self._thread == present or time.monotonic() > deadline:
                     raise _locked()
+                self._free.wait(deadline - time.monotonic())
+            driver_connection: Any = connection.connection.driver_connection
+            if not self._writers and driver_connection.in_transaction:
+                # Its writer is gone without an end.
+                driver_connection.rollback()
             self._writers.add(connection)
             self._thread = present
 
@@ -66,9 +72,11 @@ class _Turn:
     def _end(self, end: Callable[[Any], None], driver_connection: Any) -> None:
         with self._free:
             if self._ending.__dict__.pop("connection", None) in self._writers:
-                end(driver_connection)
-                self._writers.clear()
-                self._free.notify_all()
+                try:
+                    end(driver_connection)
+                finally:
+                    self._writers.clear()
+                    self._free.notify_all()
 
 
 def _locked() -> OperationalError:

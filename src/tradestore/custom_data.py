@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tradestore._clock import utc_now
-from tradestore._session import settle, write
+from tradestore._session import in_unit_of_work, settle, write
 from tradestore._sqltypes import LongText
 from tradestore.base import ModelBase
 from tradestore.constants import CUSTOM_DATA_KEY_LENGTH, PAIR_LENGTH
@@ -145,6 +145,18 @@ def _set_all(data: Mapping[str, Any], *, trade_id: int | None = None, pair: str 
         return
     for key in data:
         check_key(key)
+    session = _CustomData.session()
+    try:
+        _store_all(data, trade_id, pair)
+        settle(session)
+    except BaseException:
+        # Half of the data would stay in the session's transaction, and on SQLite the write lock with it.
+        if not in_unit_of_work(session):
+            session.rollback()
+        raise
+
+
+def _store_all(data: Mapping[str, Any], trade_id: int | None, pair: str | None) -> None:
     known = {entry.cd_key.casefold(): entry for entry in _entries(trade_id, None, pair)}
     for key, value in data.items():
         try:
@@ -155,17 +167,11 @@ def _set_all(data: Mapping[str, Any], *, trade_id: int | None = None, pair: str 
         entry = known.get(key.casefold())
         if entry is None:
             entry = _CustomData(
-                ft_trade_id=trade_id,
-                pair=pair,
-                cd_key=key,
-                cd_type=cd_type,
-                cd_value=cd_value,
-                created_at=utc_now(),
+                ft_trade_id=trade_id, pair=pair, cd_key=key, cd_type=cd_type, cd_value=cd_value, created_at=utc_now()
             )
             known[key.casefold()] = _insert(entry, key)
         else:
             entry.cd_type, entry.cd_value, entry.updated_at = cd_type, cd_value, utc_now()
-    settle(_CustomData.session())
 
 
 def _insert(entry: _CustomData, key: str) -> LocalCustomData:

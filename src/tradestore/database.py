@@ -85,8 +85,9 @@ class Database:
                 "The session holds changes from before this transaction: call Trade.commit() or Trade.rollback() first."
             )
             raise DependencyException(msg)
-        # Reads may have begun a transaction of their own; it has nothing to commit, and this one starts fresh.
-        session.commit()
+        with meaningful_errors():
+            # Reads may have begun a transaction of their own; it has nothing to commit, and this one starts fresh.
+            session.commit()
         with meaningful_errors() as watch, session.begin() as transaction:
             take_write_lock(session.connection())
             yield session

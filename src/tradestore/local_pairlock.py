@@ -78,14 +78,16 @@ class LocalPairLock(PlainRecord):
 class LockIndex:
     """Finds the locks that hold among all that were ever made, at the cost of the answer.
 
-    It follows a list that others own: what was appended since it last looked is taken in, and a list that was replaced
-    or shortened is read anew. A lock's pair and end stay as they were made.
+    It follows a list that others own: what was appended since it last looked is taken in, and a list that was
+    replaced, shortened or filled anew is read from its start. A lock's pair and end stay as they were made.
     """
 
     def __init__(self) -> None:
         """Start without locks."""
         self._locks: list[LocalPairLock] = []
         self._known = 0
+        self._first: LocalPairLock | None = None
+        self._last: LocalPairLock | None = None
         self._by_pair: dict[str, list[tuple[datetime, int, LocalPairLock]]] = {}
         self._latest: dict[tuple[object, ...], LocalPairLock] = {}
 
@@ -106,7 +108,11 @@ class LockIndex:
         return known if known is not None and known.active else None
 
     def _follow(self, locks: list[LocalPairLock]) -> None:
-        if locks is not self._locks or len(locks) < self._known:
+        if (
+            locks is not self._locks
+            or len(locks) < self._known
+            or (self._known and (locks[0] is not self._first or locks[self._known - 1] is not self._last))
+        ):
             self._locks, self._known = locks, 0
             self._by_pair.clear()
             self._latest.clear()
@@ -116,6 +122,8 @@ class LockIndex:
             insort(self._by_pair.setdefault(lock.pair, []), entry, key=itemgetter(0))
             self._latest[_identity(lock)] = lock
         self._known = len(locks)
+        if locks:
+            self._first, self._last = locks[0], locks[-1]
 
 
 def _identity(lock: LocalPairLock) -> tuple[object, ...]:

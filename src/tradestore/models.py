@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, inspect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, CompileError, DBAPIError
 
 from tradestore._engine import (
     PoolOptions,
@@ -108,6 +108,8 @@ def init_db(
 def _create_engine(url: URL, options: PoolOptions) -> Engine:
     try:
         engine = create_engine(url.render_as_string(hide_password=False), **engine_arguments(url, options))
+    except (ArgumentError, TypeError, ValueError) as e:
+        raise _unusable(url, e) from None
     except ImportError as e:
         msg = (
             f"The driver {e.name!r} for {masked(url)} is not installed: run pip install 'tradestore[{extra_for(url)}]'."
@@ -123,19 +125,27 @@ def _prepare_tables(engine: Engine, url: URL) -> None:
             previous_tables = inspect(connection).get_table_names()
     except DBAPIError as e:
         raise _unreachable(url, e) from e
-    except TypeError as e:
-        msg = f"An option after the ? of {masked(url)} is unknown to its driver ({e}): take it out or correct it."
-        raise InvalidDatabaseUrl(msg) from e
+    except (ArgumentError, OSError, TypeError, ValueError) as e:
+        raise _unusable(url, e) from None
     try:
         with meaningful_errors():
             check_migrate(engine, ModelBase, previous_tables)
             set_sqlite_to_wal(engine)
-    except DBAPIError as e:
+    except (CompileError, DBAPIError) as e:
+        reason = e.orig if isinstance(e, DBAPIError) else e
         msg = (
-            f"The tables of {masked(url)} cannot be brought up to date ({str(e.orig).strip()}): "
-            "give the user the right to create and change tables."
+            f"The tables of {masked(url)} cannot be brought up to date ({str(reason).strip()}): "
+            "give the user the right to create and change tables, and each text column a length."
         )
         raise MigrationError(msg) from e
+
+
+def _unusable(url: URL, error: Exception) -> InvalidDatabaseUrl:
+    # A text that cannot be encoded may be the password; its error would quote it.
+    reason = "it has characters that cannot be used there" if isinstance(error, UnicodeError) else error
+    return InvalidDatabaseUrl(
+        f"{masked(url)} is no valid database URL for its driver ({reason}): correct it, and its options after the ?."
+    )
 
 
 def _unreachable(url: URL, error: DBAPIError) -> DatabaseUnreachable:

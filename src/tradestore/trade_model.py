@@ -143,7 +143,8 @@ class Trade(TradeReports, ModelBase, LocalTrade):
 
         Args:
             trade_filter: SQL expressions on the columns, all of which must hold.
-            include_orders: Whether orders are loaded too, with one more statement for all trades together.
+            include_orders: Whether orders are loaded too, with one more statement for all trades together. Without them
+                a trade that the session holds already is returned as it is, not brought up to date.
 
         Raises:
             NotImplementedError: In memory mode.
