@@ -130,7 +130,7 @@ def engine_arguments(url: URL, options: PoolOptions) -> dict[str, Any]:
         # The default there would show a long-lived session the past, and lock gaps between rows.
         arguments["isolation_level"] = "READ COMMITTED"
         arguments["connect_args"] = {"charset": "utf8mb4"}
-        if url.password is not None:
+        if url.password is not None and not {"password", "passwd"} & url.query.keys():
             # The driver would write it in latin-1, which not every password fits into.
             arguments["connect_args"]["password"] = url.password.encode()
     return arguments
