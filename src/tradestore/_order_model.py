@@ -13,7 +13,7 @@ from tradestore._record import cut
 from tradestore._session import settle
 from tradestore.accounting._decimal import divide, exact
 from tradestore.base import ModelBase
-from tradestore.constants import ID_LENGTH, ORDER_TYPE_LENGTH, PAIR_LENGTH
+from tradestore.constants import ID_LENGTH, ORDER_TYPE_LENGTH, PAIR_LENGTH, SIDE_LENGTH
 from tradestore.exceptions import InvalidOrder
 from tradestore.local_order import LocalOrder
 from tradestore.local_trade import LocalTrade
@@ -52,7 +52,7 @@ class Order(ModelBase, LocalOrder):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     ft_trade_id: Mapped[int] = mapped_column(ForeignKey("trades.id"), index=True)
-    ft_order_side: Mapped[str] = mapped_column(String(PAIR_LENGTH))
+    ft_order_side: Mapped[str] = mapped_column(String(SIDE_LENGTH))
     ft_pair: Mapped[str] = mapped_column(String(PAIR_LENGTH))
     ft_is_open: Mapped[bool] = mapped_column(default=True, index=True)
     ft_amount: Mapped[float]
@@ -62,7 +62,7 @@ class Order(ModelBase, LocalOrder):
     status: Mapped[str | None]
     symbol: Mapped[str | None] = mapped_column(String(PAIR_LENGTH))
     order_type: Mapped[str | None] = mapped_column(String(ORDER_TYPE_LENGTH))
-    side: Mapped[str | None] = mapped_column(String(PAIR_LENGTH))
+    side: Mapped[str | None] = mapped_column(String(SIDE_LENGTH))
     price: Mapped[float | None]
     average: Mapped[float | None]
     amount: Mapped[float | None]

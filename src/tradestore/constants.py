@@ -7,6 +7,7 @@ __all__ = [
     "CURRENCY_LENGTH",
     "CUSTOM_DATA_KEY_LENGTH",
     "DATETIME_FORMAT",
+    "EXCHANGE_LENGTH",
     "FINAL_ORDER_STATUSES",
     "ID_LENGTH",
     "KEY_LENGTH",
@@ -14,6 +15,7 @@ __all__ = [
     "ORDER_TYPE_LENGTH",
     "PAIR_LENGTH",
     "PROFIT_DECIMALS",
+    "SIDE_LENGTH",
     "TAG_LENGTH",
     "BuySell",
     "LongShort",
@@ -34,7 +36,9 @@ DATETIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 FINAL_ORDER_STATUSES: Final = frozenset({"closed", "canceled", "cancelled", "expired", "rejected"})
 """Statuses after which an order can never be filled again."""
 
+EXCHANGE_LENGTH: Final = 25
 PAIR_LENGTH: Final = 25
+SIDE_LENGTH: Final = 25
 CURRENCY_LENGTH: Final = 25
 NAME_LENGTH: Final = 100
 TAG_LENGTH: Final = 255

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, validates
 from tradestore._clock import utc_now
 from tradestore._record import cut
 from tradestore.base import ModelBase
-from tradestore.constants import PAIR_LENGTH
+from tradestore.constants import PAIR_LENGTH, SIDE_LENGTH
 from tradestore.local_pairlock import ANY, LocalPairLock
 
 __all__ = ["PairLock"]
@@ -21,7 +21,7 @@ class PairLock(ModelBase, LocalPairLock):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     pair: Mapped[str] = mapped_column(String(PAIR_LENGTH), index=True)
-    side: Mapped[str] = mapped_column(String(PAIR_LENGTH), default=ANY)
+    side: Mapped[str] = mapped_column(String(SIDE_LENGTH), default=ANY)
     reason: Mapped[str | None]
     lock_time: Mapped[datetime]
     lock_end_time: Mapped[datetime] = mapped_column(index=True)

@@ -17,7 +17,7 @@ from tradestore._session import settle
 from tradestore.accounting._decimal import exact_sum
 from tradestore.accounting.profit import ProfitStruct
 from tradestore.base import ModelBase
-from tradestore.constants import CURRENCY_LENGTH, NAME_LENGTH, PAIR_LENGTH, PROFIT_DECIMALS
+from tradestore.constants import CURRENCY_LENGTH, EXCHANGE_LENGTH, NAME_LENGTH, PAIR_LENGTH, PROFIT_DECIMALS
 from tradestore.custom_data import CustomDataWrapper, _CustomData
 from tradestore.enums import TradingMode
 from tradestore.exceptions import DependencyException
@@ -41,7 +41,7 @@ class Trade(TradeReports, ModelBase, LocalTrade):
     __tablename__ = "trades"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    exchange: Mapped[str] = mapped_column(String(PAIR_LENGTH))
+    exchange: Mapped[str] = mapped_column(String(EXCHANGE_LENGTH))
     pair: Mapped[str] = mapped_column(String(PAIR_LENGTH), index=True)
     base_currency: Mapped[str | None] = mapped_column(String(CURRENCY_LENGTH))
     stake_currency: Mapped[str | None] = mapped_column(String(CURRENCY_LENGTH))
