@@ -1,6 +1,7 @@
 """The base of plain classes whose annotated attributes are their fields."""
 
 import copy
+from collections.abc import Mapping
 from datetime import datetime
 from inspect import get_annotations
 from typing import Any, ClassVar, Self, get_origin
@@ -33,7 +34,10 @@ class PlainRecord:
 
     def __init__(self, **values: Any) -> None:
         """Set the given fields; the others keep the defaults of the class."""
-        if not values.keys() <= self._fields:
+        self._take_fields(values)
+
+    def _take_fields(self, values: Mapping[str, Any]) -> None:
+        if not self._fields.issuperset(values):
             names = ", ".join(sorted(values.keys() - self._fields))
             msg = f"{type(self).__name__}() does not know the keyword argument(s) {names}."
             raise TypeError(msg)

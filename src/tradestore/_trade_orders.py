@@ -84,12 +84,12 @@ class TradeOrders(TradeFields):
     @property
     def date_last_filled_utc(self) -> datetime:
         """When an order was last filled, never before the trade was opened."""
-        return max([self.open_date_utc, *_fill_times(self.select_filled_orders())])
+        return max([self.open_date_utc, *fill_times(self.select_filled_orders())])
 
     @property
     def date_entry_fill_utc(self) -> datetime | None:
         """When the first entry order was filled, None before that."""
-        return min(_fill_times(self.select_filled_orders(self.entry_side)), default=None)
+        return min(fill_times(self.select_filled_orders(self.entry_side)), default=None)
 
     @property
     def stoploss_last_update_utc(self) -> datetime | None:
@@ -136,5 +136,6 @@ class TradeOrders(TradeFields):
         return [o for o in self.orders if o.ft_is_open or (o.filled and o.has_final_status)]
 
 
-def _fill_times(orders: Iterable[LocalOrder]) -> list[datetime]:
+def fill_times(orders: Iterable[LocalOrder]) -> list[datetime]:
+    """Return when the orders were last filled, as far as known."""
     return [o.order_filled_utc for o in orders if o.order_filled_utc is not None]

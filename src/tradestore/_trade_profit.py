@@ -5,6 +5,7 @@ from decimal import Decimal
 from tradestore._clock import utc_now
 from tradestore._trade_fields import TradeFields
 from tradestore.accounting._decimal import ZERO, add, exact
+from tradestore.accounting.float_profit import sure_profit, sure_profit_ratio
 from tradestore.accounting.interest import interest_on
 from tradestore.accounting.profit import (
     ProfitStruct,
@@ -18,6 +19,8 @@ from tradestore.accounting.profit import (
     total_profit_ratio_of,
 )
 from tradestore.enums import TradingMode
+
+_MARGIN = TradingMode.MARGIN
 
 
 class TradeProfit(TradeFields):
@@ -87,11 +90,36 @@ class TradeProfit(TradeFields):
 
     def calc_profit(self, rate: float, amount: float | None = None, open_rate: float | None = None) -> float:
         """Return the profit at a closing rate in stake currency; arguments as in :meth:`calculate_profit`."""
+        if amount is None and open_rate is None and self.open_trade_value is not None:
+            sure = sure_profit(
+                self.amount,
+                rate,
+                self.fee_close or 0.0,
+                self.open_trade_value,
+                self.trading_mode,
+                self.funding_fees or 0.0,
+                self.is_short,
+            )
+            if sure is not None:
+                return sure
         opened, closed = self._values(rate, amount, open_rate)
         return rounded(profit_of(opened, closed, is_short=self.is_short))
 
     def calc_profit_ratio(self, rate: float, amount: float | None = None, open_rate: float | None = None) -> float:
         """Return the profit ratio at a closing rate (0.01 is 1 %); arguments as in :meth:`calculate_profit`."""
+        if amount is None and open_rate is None and self.open_trade_value is not None:
+            sure = sure_profit_ratio(
+                self.amount,
+                rate,
+                self.fee_close or 0.0,
+                self.open_trade_value,
+                self.trading_mode,
+                self.funding_fees or 0.0,
+                self.leverage or 1.0,
+                self.is_short,
+            )
+            if sure is not None:
+                return sure
         opened, closed = self._values(rate, amount, open_rate)
         return rounded(profit_ratio_of(opened, closed, self.leverage or 1.0, is_short=self.is_short))
 
@@ -147,7 +175,7 @@ class TradeProfit(TradeFields):
         return borrowed_amount(amount, self.open_rate, self.leverage or 1.0, is_short=self.is_short)
 
     def _interest(self, amount: float) -> Decimal:
-        if self.trading_mode != TradingMode.MARGIN:
+        if self.trading_mode != _MARGIN:
             return ZERO
         loan = self._loan(amount)
         if not loan:

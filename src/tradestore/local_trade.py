@@ -9,10 +9,10 @@ from tradestore._book import BookView, TradeBook
 from tradestore._clock import utc_now
 from tradestore._database_only import DatabaseOnly
 from tradestore._trade_json import read_trade, trade_to_json
-from tradestore._trade_orders import TradeOrders
+from tradestore._trade_orders import TradeOrders, fill_times
 from tradestore._trade_profit import TradeProfit
-from tradestore.accounting._decimal import add, divide, exact, exact_sum, multiply
-from tradestore.accounting.fills import Fill, Position, Terms, fold_fills
+from tradestore.accounting._decimal import add, exact, exact_sum, multiply
+from tradestore.accounting.fills import Fill, Loan, Position, Terms, fold_fills
 from tradestore.accounting.precision import amount_to_contract_precision, price_to_precision
 from tradestore.accounting.stoploss import stop_price, tighter_stop
 from tradestore.constants import AMOUNT_TOLERANCE
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 _BOOK = TradeBook()
 _CUSTOM_DATA = CustomDataBook()
+
+_MARGIN = TradingMode.MARGIN
 
 
 class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
@@ -51,16 +53,17 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
             OperationalException: If the trade is on margin and has no ``interest_rate``.
             InvalidValue: If amount, rate or fee is not a finite number.
         """
-        if values.get("trading_mode") == TradingMode.MARGIN and values.get("interest_rate") is None:
+        if values.get("trading_mode") == _MARGIN and values.get("interest_rate") is None:
             msg = f"The margin trade in {values.get('pair')} needs an interest_rate: pass 0.0 if nothing is charged."
             raise OperationalException(msg)
         if values.get("open_date") is None:
             values["open_date"] = utc_now()
-        super().__init__(**{"orders": [], **self.column_defaults(), **values})
-        for order in values.get("orders", ()):
+        orders = values.setdefault("orders", [])
+        defaults = self.column_defaults()
+        self._take_fields({**defaults, **values} if defaults else values)
+        for order in orders:
             order.belong_to(self)
-        needed = (values.get("amount"), values.get("open_rate"))
-        if self.open_trade_value is None and None not in needed:
+        if self.open_trade_value is None and values.get("amount") is not None and values.get("open_rate") is not None:
             self.recalc_open_trade_value()
 
     @classmethod
@@ -141,9 +144,8 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
         if not self.is_open:
             logger.warning("%s is closed already: close(%s) changes nothing.", self, rate)
             return
-        filled = [o.order_filled_utc for o in self.select_filled_orders() if o.order_filled_utc is not None]
         self.close_rate = rate
-        self.close_date = self.close_date or max(filled, default=None) or utc_now()
+        self.close_date = self.close_date or max(fill_times(self.select_filled_orders()), default=None) or utc_now()
         self.is_open = False
         self.exit_order_status = "closed"
         self.recalc_trade_from_orders(is_closing=True)
@@ -159,53 +161,50 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
         """
         is_closing = is_closing or not self.is_open
         position = fold_fills(self._fills(), self._terms())
-        leverage = self.leverage or 1.0
         amount = self._to_contracts(float(position.amount))
-        self.funding_fees = float(add(position.funding_fees, exact(self.funding_fee_running or 0.0)))
-        self.max_stake_amount = float(divide(position.entry_cost, exact(leverage)))
+        self.funding_fees = float(position.funding_fees)
+        if self.funding_fee_running:
+            self.funding_fees = float(add(position.funding_fees, exact(self.funding_fee_running)))
+        self.max_stake_amount = float(position.own_entry_cost)
         if position.realized_profit is not None and position.last_exit_profit is not None:
             self.realized_profit = float(position.realized_profit)
-            self.close_profit = position.profit_ratio(leverage)
+            self.close_profit = position.profit_ratio(self.leverage or 1.0)
             whole_trade = is_closing and amount <= 0
             self.close_profit_abs = float(position.realized_profit if whole_trade else position.last_exit_profit)
         if amount > 0:
-            self._hold(position, amount, leverage)
+            self._hold(position, amount)
 
-    def _hold(self, position: Position, amount: float, leverage: float) -> None:
+    def _hold(self, position: Position, amount: float) -> None:
         self.amount = amount
         self.open_rate = price_to_precision(float(position.average_price), self.price_precision, self._price_mode)
-        self.stake_amount = float(divide(position.stake, exact(leverage)))
+        self.stake_amount = float(position.own_stake)
         self.fee_open_cost = float(multiply(exact(self.fee_open or 0.0), position.entry_cost))
         self.recalc_open_trade_value()
         if self.stop_loss_pct is not None:
             self.adjust_stop_loss(self.open_rate, self.stop_loss_pct)
 
     def _fills(self) -> list[Fill]:
+        entry_side = self.entry_side
+        # By place: a name for each value would take as long again.
         return [
             Fill(
-                is_entry=order.ft_order_side == self.entry_side,
-                amount=order.filled,
-                fee_base=order.safe_fee_base,
-                price=price,
-                funding_fee=order.funding_fee or 0.0,
-                filled_at=order.order_filled_utc,
+                order.ft_order_side == entry_side,
+                order.filled,
+                order.ft_fee_base or 0.0,
+                price,
+                order.funding_fee or 0.0,
+                order.order_filled_date,
             )
             for order in self.orders
             if order.filled and not order.ft_is_open and (price := order.safe_price) is not None
         ]
 
     def _terms(self) -> Terms:
-        return Terms(
-            is_short=self.is_short,
-            leverage=self.leverage or 1.0,
-            trading_mode=self.trading_mode,
-            fee_open=self.fee_open or 0.0,
-            fee_close=self.fee_close or 0.0,
-            exchange=self.exchange,
-            interest_rate=self.interest_rate,
-            opened_at=self.open_date_utc,
-            interest_until=self.close_date_utc or utc_now(),
-        )
+        mode = self.trading_mode
+        loan = None
+        if mode == _MARGIN:
+            loan = Loan(self.exchange, self.interest_rate, self.open_date_utc, self.close_date_utc or utc_now())
+        return Terms(self.is_short, self.leverage or 1.0, mode, self.fee_open or 0.0, self.fee_close or 0.0, loan)
 
     def take_backtest_fill(self, order: LocalOrder) -> None:
         """Take in an order that a backtest just filled; :meth:`LocalOrder.close_bt_order` calls it."""
@@ -213,7 +212,7 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
         if order.ft_order_side != self.entry_side:
             return
         self.recalc_trade_from_orders()
-        if self.nr_of_successful_entries == 1 and self.stop_loss_pct is not None:
+        if self.stop_loss_pct is not None and self.nr_of_successful_entries == 1:
             self.initial_stop_loss_pct = None
             self.is_stop_loss_trailing = False
             self.adjust_stop_loss(self.open_rate, self.stop_loss_pct)
@@ -287,22 +286,19 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
         """
         if stoploss is None or (initial and self.stop_loss):
             return
-        stop = stop_price(
-            current_price,
-            stoploss,
-            self.leverage or 1.0,
-            is_short=self.is_short,
-            precision=self.price_precision,
-            mode=self._price_mode,
-        )
+        precision = self.price_precision
+        mode = None if precision is None else self._price_mode
+        is_short = self.is_short
+        stop = stop_price(current_price, stoploss, self.leverage or 1.0, is_short, precision, mode)
         ratio = -abs(stoploss)
         if self.initial_stop_loss_pct is None:
             self.stop_loss = self.initial_stop_loss = stop
             self.stop_loss_pct = self.initial_stop_loss_pct = ratio
             return
         present = self.stop_loss or 0.0
-        if allow_refresh or (stop < present if self.is_short else stop > present):
-            logger.debug("%s - Adjusting stoploss... from %s to %s.", self.pair, present, stop)
+        if allow_refresh or (stop < present if is_short else stop > present):
+            if logger.isEnabledFor(logging.DEBUG):
+                logger.debug("%s - Adjusting stoploss... from %s to %s.", self.pair, present, stop)
             self.stop_loss, self.stop_loss_pct = stop, ratio
             if not allow_refresh:
                 self.is_stop_loss_trailing = True

@@ -1,6 +1,6 @@
 """The accounting once more, as plainly as it can be written, on fractions that never round.
 
-Nothing here is shared with the library but the dataclasses that carry the numbers: what both agree on is right
+Nothing here is shared with the library but the records that carry the numbers: what both agree on is right
 because it follows from the formulas, not because one was copied from the other.
 """
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from tradestore.accounting import Fill, Terms
+from tradestore.accounting import Fill, Loan, Terms
 
 UNIT = Fraction(1, 10**8)
 """Profits are rounded to this."""
@@ -30,14 +30,14 @@ def open_value(amount: Fraction, rate: Fraction, terms: Terms) -> Fraction:
     return amount * rate * (1 - fee if terms.is_short else 1 + fee)
 
 
-def interest(loan: Fraction, duration: timedelta, terms: Terms) -> Fraction:
-    """Return the interest on a loan, by hours or periods of four hours begun."""
+def interest(owed: Fraction, duration: timedelta, loan: Loan) -> Fraction:
+    """Return the interest on what is owed, by hours or periods of four hours begun."""
     microseconds = max(0, duration // timedelta(microseconds=1))
     hours = Fraction(microseconds, 3_600_000_000)
-    charge = loan * fraction(terms.interest_rate)
-    if terms.exchange == "binance":
+    charge = owed * fraction(loan.interest_rate)
+    if loan.exchange == "binance":
         return charge * _begun(hours) / 24
-    return charge * (1 + _begun(hours / 4)) if loan else Fraction(0)
+    return charge * (1 + _begun(hours / 4)) if owed else Fraction(0)
 
 
 def _begun(periods: Fraction) -> int:
@@ -98,9 +98,10 @@ class Ledger:
     def _exit(self, amount: Fraction, fill: Fill) -> None:
         self.amount -= amount
         self.stake -= amount * self.average
-        until = fill.filled_at if self.amount and fill.filled_at else self.terms.interest_until
-        loan = borrowed(amount, self.average, self.terms) if self.terms.trading_mode == "margin" else Fraction(0)
-        owed = interest(loan, until - self.terms.opened_at, self.terms)
+        owed = Fraction(0)
+        if (loan := self.terms.loan) is not None:
+            until = fill.filled_at if self.amount and fill.filled_at else loan.ends_at
+            owed = interest(borrowed(amount, self.average, self.terms), until - loan.begins_at, loan)
         opened = open_value(amount, self.average, self.terms)
         closed = close_value(amount, fraction(fill.price), owed, self.funding_since_exit, self.terms)
         self.exit_profits.append(opened - closed if self.terms.is_short else closed - opened)

@@ -1,31 +1,23 @@
 """Terms and fills for the tests, and strategies that draw them."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
 
-from tradestore.accounting import Fill, Terms
+from tradestore.accounting import Fill, Loan, Terms
 
 OPENED = datetime(2026, 3, 1, 12, tzinfo=UTC)
-SPOT = Terms(
-    is_short=False,
-    leverage=1.0,
-    trading_mode="spot",
-    fee_open=0.0,
-    fee_close=0.0,
-    exchange="binance",
-    interest_rate=0.0,
-    opened_at=OPENED,
-    interest_until=OPENED + timedelta(days=1),
-)
+SPOT = Terms(is_short=False, leverage=1.0, trading_mode="spot", fee_open=0.0, fee_close=0.0)
+LOAN = Loan(exchange="binance", interest_rate=0.0, begins_at=OPENED, ends_at=OPENED + timedelta(days=1))
 
 
 def terms(**values: Any) -> Terms:
-    """Return the terms of a spot long without fees, but for what is given."""
-    return replace(SPOT, **values)
+    """Return the terms of a spot long without fees, but for what is given; on margin with a loan of a day."""
+    on_loan = {name: values.pop(name) for name in Loan._fields if name in values}
+    conditions = SPOT._replace(**values)
+    return conditions._replace(loan=LOAN._replace(**on_loan)) if conditions.trading_mode == "margin" else conditions
 
 
 def numbers(*values: int | str) -> tuple[Decimal, ...]:
@@ -63,6 +55,16 @@ modes = st.sampled_from([None, "spot", "margin", "futures"])
 
 
 @st.composite
+def some_loans(draw: st.DrawFn) -> Loan:
+    """Draw a loan of each lender, rate and length."""
+    return LOAN._replace(
+        exchange=draw(st.sampled_from(["binance", "kraken"])),
+        interest_rate=draw(st.sampled_from([0.0, 0.0005, 0.00024, 0.02])),
+        ends_at=OPENED + draw(durations),
+    )
+
+
+@st.composite
 def some_terms(draw: st.DrawFn) -> Terms:
     """Draw terms of any mode, side, leverage and fees."""
     return terms(
@@ -71,9 +73,7 @@ def some_terms(draw: st.DrawFn) -> Terms:
         trading_mode=draw(modes),
         fee_open=draw(fees),
         fee_close=draw(fees),
-        exchange=draw(st.sampled_from(["binance", "kraken"])),
-        interest_rate=draw(st.sampled_from([0.0, 0.0005, 0.00024, 0.02])),
-        interest_until=OPENED + draw(durations),
+        **draw(some_loans())._asdict(),
     )
 
 

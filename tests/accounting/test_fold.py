@@ -26,10 +26,19 @@ def test_one_entry():
     assert position == Position(
         amount=Decimal(10),
         stake=Decimal(200),
+        own_stake=Decimal(200),
         average_price=Decimal(20),
         entry_cost=Decimal(200),
         entry_value=Decimal("200.2"),
+        own_entry_cost=Decimal(200),
     )
+
+
+def test_what_leverage_lends_is_not_ones_own():
+    """Of 200 + 800 at fivefold leverage 200 are the trade's own; 500 leave with half of it, 100 of them its own."""
+    position = fold_fills([entry(10.0, 20.0), entry(10.0, 80.0), leave(10.0, 60.0)], terms(leverage=5.0))
+    assert (position.stake, position.own_stake) == numbers(500, 100)
+    assert (position.entry_cost, position.own_entry_cost) == numbers(1000, 200)
 
 
 def test_entries_move_the_average_price():

@@ -11,7 +11,7 @@ from tradestore.accounting import Position, fold_fills
 FUTURES = terms(trading_mode="futures")
 FUTURES_SHORT = terms(trading_mode="futures", is_short=True)
 # 10 at 20 with leverage 2 borrow 100; 100 · 0.0024 / 24 = 0.01 per hour.
-MARGIN = terms(trading_mode="margin", leverage=2.0, interest_rate=0.0024, interest_until=OPENED + timedelta(hours=3))
+MARGIN = terms(trading_mode="margin", leverage=2.0, interest_rate=0.0024, ends_at=OPENED + timedelta(hours=3))
 
 
 def at(hours: float) -> datetime:
@@ -63,7 +63,7 @@ def test_long_interest_is_charged_in_proportion():
 
 def test_short_interest_is_charged_in_proportion():
     """5 owe 5 · 0.0024 / 24 = 0.0005 per hour: buying 5.0005 back at 20 costs 100.01, 5.0015 cost 100.03."""
-    conditions = terms(trading_mode="margin", is_short=True, interest_rate=0.0024, interest_until=at(3))
+    conditions = terms(trading_mode="margin", is_short=True, interest_rate=0.0024, ends_at=at(3))
     fills = [entry(10.0, 20.0), leave(5.0, 20.0, filled_at=at(1)), leave(5.0, 20.0, filled_at=at(3))]
     assert fold_fills(fills[:2], conditions).realized_profit == Decimal("-0.01")
     assert fold_fills(fills, conditions).realized_profit == Decimal("-0.04")
@@ -84,7 +84,7 @@ def test_two_halves_cost_the_interest_of_the_whole(exchange, is_short, profit):
         trading_mode="margin",
         leverage=2.0,
         interest_rate=0.0024,
-        interest_until=at(3),
+        ends_at=at(3),
         exchange=exchange,
         is_short=is_short,
     )

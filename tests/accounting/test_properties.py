@@ -1,6 +1,5 @@
 """What holds for every trade, whatever its numbers."""
 
-from dataclasses import replace
 from decimal import (
     ROUND_CEILING,
     Clamped,
@@ -19,7 +18,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.accounting.making import (
-    OPENED,
     durations,
     entry,
     fees,
@@ -28,6 +26,7 @@ from tests.accounting.making import (
     leverages,
     prices,
     some_fills,
+    some_loans,
     some_terms,
     terms,
 )
@@ -65,8 +64,8 @@ STRANGE = Context(
 @given(some_fills(), fundings)
 def test_long_gains_what_a_short_loses(fills, funding):
     """Without fees a long's profit is minus a short's, if one receives the funding that the other pays."""
-    paid = [replace(fill, funding_fee=funding) for fill in fills]
-    received = [replace(fill, funding_fee=-funding) for fill in fills]
+    paid = [fill._replace(funding_fee=funding) for fill in fills]
+    received = [fill._replace(funding_fee=-funding) for fill in fills]
     long = fold_fills(paid, terms(trading_mode="futures"))
     short = fold_fills(received, terms(trading_mode="futures", is_short=True))
     assert (long.realized_profit or 0) == -(short.realized_profit or 0)
@@ -81,10 +80,10 @@ def test_a_split_fill_changes_nothing(fills, conditions, data):
     half = whole.amount / 2
     assume(not whole.fee_base and Decimal(str(half)) * 2 == Decimal(str(whole.amount)))
     # Funding is paid at the first part; both are filled at the same time.
-    first = replace(whole, amount=half, filled_at=conditions.interest_until)
-    second = replace(first, funding_fee=0.0)
+    first = whole._replace(amount=half, filled_at=conditions.loan and conditions.loan.ends_at)
+    second = first._replace(funding_fee=0.0)
     rest = fills[:index], fills[index + 1 :]
-    once = fold_fills([*rest[0], replace(first, amount=whole.amount), *rest[1]], conditions)
+    once = fold_fills([*rest[0], first._replace(amount=whole.amount), *rest[1]], conditions)
     twice = fold_fills([*rest[0], first, second, *rest[1]], conditions)
     assert (twice.amount, twice.entry_cost, twice.entry_value) == (once.amount, once.entry_cost, once.entry_value)
     assert abs(twice.stake - once.stake) < Decimal("1e-8")
@@ -165,14 +164,14 @@ def test_the_fold_ignores_the_callers_decimal_context(fills, conditions):
     assert inside == outside
 
 
-@given(amount=st.floats(0.001, 1e6), rate=prices, conditions=some_terms(), duration=durations)
-def test_formulas_ignore_the_callers_decimal_context(amount, rate, conditions, duration):
+@given(amount=st.floats(0.001, 1e6), rate=prices, conditions=some_terms(), loan=some_loans(), duration=durations)
+def test_formulas_ignore_the_callers_decimal_context(amount, rate, conditions, loan, duration):
     """Each formula inside a coarse decimal context gives what it gives outside."""
 
     def results() -> list[object]:
         side, fee, leverage = conditions.is_short, conditions.fee_open, conditions.leverage
         opened = open_value(amount, rate, fee, is_short=side)
-        interest = interest_on(amount, conditions.interest_rate, duration, conditions.exchange)
+        interest = interest_on(amount, loan.interest_rate, duration, loan.exchange)
         mode = conditions.trading_mode
         closed = close_value(amount, 1.5, fee, is_short=side, trading_mode=mode, interest=interest, funding_fees=0.3)
         return [
@@ -202,7 +201,7 @@ def test_the_callers_decimal_context_is_given_back():
     with localcontext(STRANGE):
         fold_fills([entry(1.0, 3.0), leave(1.0, 7.0)], terms())
         with pytest.raises(InvalidValue):
-            fold_fills([entry(1.0, float("nan"))], terms(opened_at=OPENED))
+            fold_fills([entry(1.0, float("nan"))], terms())
         context = getcontext()
         assert (context.prec, context.rounding, context.Emax) == (3, ROUND_CEILING, 4)
         assert context.flags == STRANGE.flags

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.accounting import fractions_reference as reference
 from tests.accounting.fractions_reference import UNIT, Ledger, fraction, half_even
-from tests.accounting.making import durations, fundings, prices, some_fills, some_terms
+from tests.accounting.making import durations, fundings, prices, some_fills, some_loans, some_terms
 from tradestore.accounting import (
     borrowed_amount,
     close_value,
@@ -70,11 +70,11 @@ def test_borrowed_is_exact_to_eighteen_decimals(amount, rate, terms):
     assert 0 <= missing < Fraction(1, 10**18)
 
 
-@given(amounts, durations, some_terms())
-def test_interest_is_exact_to_eighteen_decimals(loan, duration, terms):
+@given(amounts, durations, some_loans())
+def test_interest_is_exact_to_eighteen_decimals(owed, duration, loan):
     """Interest is the formula's but for the cut of a quotient without an end."""
-    ours = interest_on(loan, terms.interest_rate, duration, terms.exchange)
-    missing = reference.interest(fraction(loan), duration, terms) - Fraction(ours)
+    ours = interest_on(owed, loan.interest_rate, duration, loan.exchange)
+    missing = reference.interest(fraction(owed), duration, loan) - Fraction(ours)
     assert 0 <= missing < Fraction(1, 10**18)
 
 

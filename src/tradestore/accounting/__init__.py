@@ -1,6 +1,6 @@
 """The money math: pure functions on plain numbers, with neither clock nor database."""
 
-from tradestore.accounting.fills import Fill, Position, Terms, fold_fills
+from tradestore.accounting.fills import Fill, Loan, Position, Terms, fold_fills
 from tradestore.accounting.interest import interest_on
 from tradestore.accounting.precision import (
     DECIMAL_PLACES,
@@ -15,6 +15,7 @@ from tradestore.accounting.profit import (
     ProfitStruct,
     borrowed_amount,
     close_value,
+    fee_factor,
     open_value,
     profit_of,
     profit_ratio_of,
@@ -30,6 +31,7 @@ __all__ = [
     "SIGNIFICANT_DIGITS",
     "TICK_SIZE",
     "Fill",
+    "Loan",
     "Position",
     "ProfitStruct",
     "Rounding",
@@ -38,6 +40,7 @@ __all__ = [
     "amount_to_precision",
     "borrowed_amount",
     "close_value",
+    "fee_factor",
     "fold_fills",
     "interest_on",
     "next_candle",

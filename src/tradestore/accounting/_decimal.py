@@ -1,14 +1,15 @@
 """Exact arithmetic on the shortest decimal text of a float, so that 0.1 + 0.2 is 0.3.
 
-Sums, differences and products go through functions instead of operators: the operators round to the precision of
-whatever context the caller has, these never do.
+The operators of decimals round to the precision of whatever context the caller has. Sums, differences and products go
+through functions that never do; a longer calculation brings its own context, :func:`with_exact_operators`, in which the
+operators don't either.
 """
 
 import math
-from collections.abc import Iterable
-from decimal import ROUND_DOWN, Context, Decimal
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Iterable
+from decimal import ROUND_DOWN, Context, Decimal, getcontext, setcontext
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
 from tradestore.exceptions import InvalidValue
 
@@ -16,6 +17,7 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 
 _QUOTIENT_DECIMALS = 18
+_UP, _DOWN = ONE.scaleb(_QUOTIENT_DECIMALS), ONE.scaleb(-_QUOTIENT_DECIMALS)
 
 # A float has at most 17 significant digits, and no formula here multiplies more than a handful of them.
 _EXACT = Context(prec=1000, rounding=ROUND_DOWN, Emin=-999999, Emax=999999)
@@ -24,6 +26,31 @@ add = _EXACT.add
 subtract = _EXACT.subtract
 multiply = _EXACT.multiply
 divide_int = _EXACT.divide_int
+
+FIFTEEN_DIGITS = 1e15
+"""A decimal of up to 15 digits is the shortest that reads back as its float. So the float nearest to n / 10^d, with whole
+n below this, stands for exactly that decimal."""
+
+TO_WHOLE = 1.5 * 2.0**52
+"""Adding it to a float below 2^51 pushes out the decimals, half to even; subtracting it leaves the nearest integer."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def with_exact_operators(calculation: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Let the operators of decimals be exact within a function, at half the cost of a function for each of them."""
+
+    @wraps(calculation)
+    def calculate(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        callers_context = getcontext()
+        setcontext(_EXACT)
+        try:
+            return calculation(*args, **kwargs)
+        finally:
+            setcontext(callers_context)
+
+    return calculate
 
 
 def finite(number: Any) -> float:
@@ -51,19 +78,26 @@ def exact(number: float | Decimal) -> Decimal:
     Raises:
         InvalidValue: If the number is not finite.
     """
-    if type(number) is float:
-        return _exact_float(number)
+    try:
+        return _exact(number)
+    except TypeError:  # What cannot be a key of the cache is no number.
+        finite(number)
+        raise
+
+
+# A trade's amounts, rates and fees are looked at again with each of its fills. Typed, since 2**60 and 2.0**60 are equal
+# but print other digits.
+@lru_cache(maxsize=8192, typed=True)
+def _exact(number: float | Decimal) -> Decimal:
     if isinstance(number, Decimal):
-        if not number.is_finite():
-            finite(number)
-        return number
-    return Decimal(number) if isinstance(number, int) else _exact_float(finite(number))
-
-
-# A backtest meets the same rate, fee or amount many times in a row.
-@lru_cache(maxsize=8192)
-def _exact_float(number: float) -> Decimal:
-    return Decimal(repr(finite(number))) or ZERO
+        result = number
+    elif isinstance(number, int):
+        result = Decimal(number)
+    else:
+        result = Decimal(repr(number if type(number) is float else finite(number)))
+    if not result.is_finite():
+        finite(number)
+    return result or ZERO
 
 
 def quantize(number: Decimal, step: Decimal, rounding: str) -> Decimal:
@@ -77,9 +111,15 @@ def divide(dividend: Decimal, divisor: Decimal) -> Decimal:
     The cut at 18 decimals is the one that exchange libraries make, so numbers of existing databases come out
     bit for bit; a coin priced at 0.00000001 keeps its full precision all the same.
     """
-    leading_zeros = max(0, divisor.adjusted() - dividend.adjusted())
+    leading_zeros = divisor.adjusted() - dividend.adjusted()
+    up, down = _shifts(leading_zeros) if leading_zeros > 0 else (_UP, _DOWN)
+    return multiply(divide_int(multiply(dividend, up), divisor), down)
+
+
+@lru_cache(maxsize=1024)
+def _shifts(leading_zeros: int) -> tuple[Decimal, Decimal]:
     scale = _QUOTIENT_DECIMALS + leading_zeros
-    return divide_int(dividend.scaleb(scale, _EXACT), divisor).scaleb(-scale, _EXACT)
+    return ONE.scaleb(scale, _EXACT), ONE.scaleb(-scale, _EXACT)
 
 
 def exact_sum(numbers: Iterable[float | None]) -> float:

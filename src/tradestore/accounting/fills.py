@@ -8,23 +8,33 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
-from tradestore.accounting._decimal import ZERO, add, divide, exact, multiply, subtract
+from tradestore._clock import as_utc
+from tradestore.accounting._decimal import ONE, ZERO, divide, exact, multiply, with_exact_operators
 from tradestore.accounting.interest import interest_on
-from tradestore.accounting.profit import (
-    borrowed_amount,
-    close_value,
-    open_value,
-    profit_of,
-    to_profit_decimals,
-)
-from tradestore.enums import TradingMode
+from tradestore.accounting.profit import borrowed_amount, fee_factor, to_profit_decimals, value_at
 
-__all__ = ["Fill", "Position", "Terms", "fold_fills"]
+__all__ = ["Fill", "Loan", "Position", "Terms", "fold_fills"]
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Loan(NamedTuple):
+    """What a margin trade borrows on.
+
+    Attributes:
+        exchange: Decides the interest's rule.
+        interest_rate: Ratio per period of that rule.
+        begins_at: When the trade was opened (UTC).
+        ends_at: When the loan ends for what is still held (UTC): the close date, or now.
+    """
+
+    exchange: str
+    interest_rate: float
+    begins_at: datetime
+    ends_at: datetime
+
+
+class Terms(NamedTuple):
     """What a trade was opened under.
 
     Attributes:
@@ -33,10 +43,7 @@ class Terms:
         trading_mode: Spot where None.
         fee_open: Ratio of the entry fee.
         fee_close: Ratio of the exit fee.
-        exchange: Decides the margin interest's rule.
-        interest_rate: Ratio per period of that rule.
-        opened_at: When the margin loan began (UTC).
-        interest_until: When the loan ends for what is still held (UTC): the close date, or now.
+        loan: Of a margin trade; None in the other modes.
     """
 
     is_short: bool
@@ -44,14 +51,10 @@ class Terms:
     trading_mode: str | None
     fee_open: float
     fee_close: float
-    exchange: str
-    interest_rate: float
-    opened_at: datetime
-    interest_until: datetime
+    loan: Loan | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(NamedTuple):
     """What one order did.
 
     Attributes:
@@ -73,14 +76,16 @@ class Fill:
 
 @dataclass(slots=True)
 class Position:
-    """What the fills amount to. Money is in stake currency and includes leverage.
+    """What the fills amount to. Money is in stake currency, and includes leverage unless it is called own.
 
     Attributes:
         amount: Still held, in base currency.
         stake: What it cost at the average price.
+        own_stake: The part of it that is not borrowed.
         average_price: Of what is held; of the last holding once nothing is.
         entry_cost: Of all entries together, without fee.
         entry_value: Of all entries together, with the opening fee.
+        own_entry_cost: The part of the entry cost that was not borrowed.
         funding_fees: Of all fills together.
         realized_profit: Of all exits together; None before the first exit.
         realized_of: What the entries before the latest exit cost, with the opening fee.
@@ -89,9 +94,11 @@ class Position:
 
     amount: Decimal = ZERO
     stake: Decimal = ZERO
+    own_stake: Decimal = ZERO
     average_price: Decimal = ZERO
     entry_cost: Decimal = ZERO
     entry_value: Decimal = ZERO
+    own_entry_cost: Decimal = ZERO
     funding_fees: Decimal = ZERO
     realized_profit: Decimal | None = None
     realized_of: Decimal = ZERO
@@ -104,12 +111,13 @@ class Position:
         return float(multiply(divide(self.realized_profit, self.realized_of), exact(leverage)))
 
 
+@with_exact_operators
 def fold_fills(fills: Iterable[Fill], terms: Terms) -> Position:
     """Walk the fills in order and return what they amount to.
 
     A fill of which the fee took everything adds nothing but its funding. An exit's profit contains the funding
-    fees since the previous exit. Margin interest of an exit runs to its fill; of the one that ends the trade to
-    ``terms.interest_until``.
+    fees since the previous exit. Margin interest of an exit runs to its fill; of the one that ends the trade to the
+    end of the loan.
 
     Args:
         fills: In the order in which they happened.
@@ -119,66 +127,69 @@ def fold_fills(fills: Iterable[Fill], terms: Terms) -> Position:
         OperationalException: If the trading mode, or a margin trade's exchange, is unknown.
     """
     position = Position()
+    opening, closing = fee_factor(terms.fee_open, not terms.is_short), fee_factor(terms.fee_close, terms.is_short)
     funding_since_exit = ZERO
     walk = list(fills)
     for fill in walk:
-        if fill.funding_fee:
-            funding = exact(fill.funding_fee)
-            funding_since_exit = add(funding_since_exit, funding)
-            position.funding_fees = add(position.funding_fees, funding)
-        amount = subtract(exact(fill.amount), exact(fill.fee_base))
-        if amount <= 0:
+        is_entry, filled, fee_base, price, funding_fee, _ = fill
+        if funding_fee:
+            funding_since_exit += exact(funding_fee)
+        amount = exact(filled)
+        if fee_base:
+            amount -= exact(fee_base)
+        if amount <= ZERO:
             continue
-        if fill.is_entry:
-            _enter(position, amount, exact(fill.price), terms)
+        if is_entry:
+            _enter(position, amount, exact(price), opening)
         else:
-            until = _interest_until(fill, position.amount > amount or fill is not walk[-1], terms)
-            _exit(position, amount, fill.price, funding_since_exit, until, terms)
+            interest = (
+                ZERO if terms.loan is None else _interest(position, amount, fill, fill is walk[-1], terms, terms.loan)
+            )
+            opened = amount * position.average_price * opening
+            closed = value_at(
+                amount, exact(price) * closing, terms.is_short, terms.trading_mode, interest, funding_since_exit
+            )
+            _leave(position, amount, to_profit_decimals(opened - closed if terms.is_short else closed - opened))
+            position.funding_fees += funding_since_exit
             funding_since_exit = ZERO
+    position.funding_fees += funding_since_exit
+    _share_by_leverage(position, exact(terms.leverage))
     return position
 
 
-def _enter(position: Position, amount: Decimal, price: Decimal, terms: Terms) -> None:
-    cost = multiply(amount, price)
-    position.amount = add(position.amount, amount)
-    position.stake = add(position.stake, cost)
-    if position.amount > 0:
-        position.average_price = divide(position.stake, position.amount)
-    position.entry_cost = add(position.entry_cost, cost)
-    value = open_value(amount, price, terms.fee_open, is_short=terms.is_short)
-    position.entry_value = add(position.entry_value, value)
+def _enter(position: Position, amount: Decimal, price: Decimal, opening: Decimal) -> None:
+    cost = amount * price
+    if position.amount:
+        position.amount += amount
+        position.stake += cost
+        if position.amount > ZERO:
+            position.average_price = divide(position.stake, position.amount)
+    else:
+        position.amount, position.stake, position.average_price = amount, cost, price
+    position.entry_cost += cost
+    position.entry_value += cost * opening
 
 
-def _interest_until(fill: Fill, goes_on: bool, terms: Terms) -> datetime:
-    return fill.filled_at if goes_on and fill.filled_at is not None else terms.interest_until
-
-
-def _exit(position: Position, amount: Decimal, price: float, funding: Decimal, until: datetime, terms: Terms) -> None:
-    left = subtract(position.amount, amount)
-    profit = _exit_profit(amount, exact(price), position.average_price, funding, until, terms)
-    position.amount = left
-    position.stake = subtract(position.stake, multiply(amount, position.average_price)) if left else ZERO
-    position.realized_profit = add(position.realized_profit or ZERO, profit)
+def _leave(position: Position, amount: Decimal, profit: Decimal) -> None:
+    position.amount -= amount
+    position.stake = position.stake - amount * position.average_price if position.amount else ZERO
+    position.realized_profit = profit if position.realized_profit is None else position.realized_profit + profit
     position.realized_of = position.entry_value
     position.last_exit_profit = profit
 
 
-def _exit_profit(
-    amount: Decimal, rate: Decimal, average_price: Decimal, funding: Decimal, until: datetime, terms: Terms
-) -> Decimal:
-    interest = ZERO
-    if terms.trading_mode == TradingMode.MARGIN:
-        loan = borrowed_amount(amount, average_price, terms.leverage, is_short=terms.is_short)
-        if loan:
-            interest = interest_on(loan, terms.interest_rate, until - terms.opened_at, terms.exchange)
-    closed = close_value(
-        amount,
-        rate,
-        terms.fee_close,
-        is_short=terms.is_short,
-        trading_mode=terms.trading_mode,
-        interest=interest,
-        funding_fees=funding,
-    )
-    opened = open_value(amount, average_price, terms.fee_open, is_short=terms.is_short)
-    return to_profit_decimals(profit_of(opened, closed, is_short=terms.is_short))
+def _share_by_leverage(position: Position, leverage: Decimal) -> None:
+    if leverage == ONE:
+        position.own_stake, position.own_entry_cost = position.stake, position.entry_cost
+    else:
+        position.own_stake = divide(position.stake, leverage)
+        position.own_entry_cost = divide(position.entry_cost, leverage)
+
+
+def _interest(position: Position, amount: Decimal, fill: Fill, is_last: bool, terms: Terms, loan: Loan) -> Decimal:
+    borrowed = borrowed_amount(amount, position.average_price, terms.leverage, is_short=terms.is_short)
+    if not borrowed:
+        return ZERO
+    goes_on = position.amount > amount or not is_last
+    until = loan.ends_at if fill.filled_at is None or not goes_on else as_utc(fill.filled_at)
+    return interest_on(borrowed, loan.interest_rate, until - loan.begins_at, loan.exchange)

@@ -3,13 +3,33 @@
 The precision modes are the ones exchange libraries use: 2 counts decimal places, 3 counts significant digits, 4 is
 a tick size. All rounding happens on the exact decimal text of the float, so a number that already has the asked
 precision stays as it is.
+
+A stop loss is rounded on every candle, so floats answer wherever they leave no doubt. Let u be 2^-53, and let the step
+be m·10^-d, where m is whole. The number of steps, price·10^d / m, has one input and two operations, each within u, and
+so is within 3u of itself: below 10^12 steps that is less than 0.001. Farther than that from every whole number (and,
+for the nearest step, from every half) floats and decimals agree on which neighbour n it is. Closer than that, the price
+may lie on the step n itself: it does if n·m has at most 15 digits and n·m / 10^d is the price, since a decimal of up to
+15 digits is the shortest that reads back as its float. Otherwise decimals answer. The result n·m / 10^d divides two
+whole numbers that floats hold, below 2^53 and up to 10^22, and so is the float nearest to the exact one.
 """
 
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
-from tradestore.accounting._decimal import ONE, add, divide, divide_int, exact, multiply, quantize, subtract
+from tradestore.accounting._decimal import (
+    FIFTEEN_DIGITS,
+    ONE,
+    TO_WHOLE,
+    add,
+    divide,
+    divide_int,
+    exact,
+    multiply,
+    quantize,
+    subtract,
+)
 from tradestore.exceptions import OperationalException
 
 __all__ = [
@@ -36,6 +56,14 @@ class Rounding(Enum):
     TRUNCATE = ROUND_DOWN
 
 
+_NEAREST, _UP, _TRUNCATE = Rounding.NEAREST, Rounding.UP, Rounding.TRUNCATE
+
+_MOST_STEPS: Final = 1e12
+_DOUBT: Final = 0.001
+_LARGEST_POWER_OF_TEN: Final = 22
+"""Powers of ten up to this one are floats."""
+
+
 def price_to_precision(
     price: float, precision: float | None, mode: int | None, rounding: Rounding = Rounding.NEAREST
 ) -> float:
@@ -52,7 +80,8 @@ def price_to_precision(
     """
     if precision is None or mode is None:
         return price
-    return float(_round(exact(price), precision, mode, rounding))
+    sure = _round_by_floats(price, precision, mode, rounding)
+    return float(_round(exact(price), precision, mode, rounding)) if sure is None else sure
 
 
 def amount_to_precision(amount: float, precision: float | None, mode: int | None) -> float:
@@ -68,7 +97,8 @@ def amount_to_precision(amount: float, precision: float | None, mode: int | None
     """
     if precision is None or mode is None:
         return amount
-    return float(_round(exact(amount), precision, mode, Rounding.TRUNCATE))
+    sure = _round_by_floats(amount, precision, mode, _TRUNCATE)
+    return float(_round(exact(amount), precision, mode, _TRUNCATE)) if sure is None else sure
 
 
 def amount_to_contract_precision(
@@ -93,8 +123,49 @@ def amount_to_contract_precision(
     if not contract_size or contract_size == 1:
         return amount_to_precision(amount, precision, mode)
     size = exact(contract_size)
-    contracts = _round(divide(exact(amount), size), precision, mode, Rounding.TRUNCATE)
+    contracts = _round(divide(exact(amount), size), precision, mode, _TRUNCATE)
     return float(multiply(contracts, size))
+
+
+def _round_by_floats(number: float, precision: float, mode: int, rounding: Rounding) -> float | None:
+    """Return the rounded number, or None where floats cannot tell; see the top of this file."""
+    grid = _grid(precision, mode)
+    # Numbers of other packages may calculate with fewer digits.
+    if grid is None or type(number) is not float:
+        return None
+    step, scale = grid
+    steps = number * scale / step
+    if not 0.0 < steps < _MOST_STEPS:
+        return None
+    whole = (steps + TO_WHOLE) - TO_WHOLE
+    beyond = steps - whole
+    if -_DOUBT < beyond < _DOUBT:
+        units = whole * step
+        return number if units < FIFTEEN_DIGITS and units / scale == number else None
+    if rounding is _NEAREST:
+        if not _DOUBT - 0.5 < beyond < 0.5 - _DOUBT:
+            return None
+    elif rounding is _UP:
+        whole += beyond > 0.0
+    else:
+        whole -= beyond < 0.0
+    units = whole * step
+    return units / scale if units < FIFTEEN_DIGITS else None
+
+
+@lru_cache(maxsize=1024)
+def _grid(precision: float, mode: int) -> tuple[float, float] | None:
+    """Return m and 10^d of the step m·10^-d, or None where there is no one step that floats can count."""
+    if mode == TICK_SIZE:
+        _, digits, exponent = exact(precision).as_tuple()
+        step = int("".join(map(str, digits)))
+    else:
+        step, exponent = 1, -int(precision)
+    if mode not in {DECIMAL_PLACES, TICK_SIZE} or not step or not isinstance(exponent, int) or precision < 0:
+        return None
+    if abs(exponent) > _LARGEST_POWER_OF_TEN or step > FIFTEEN_DIGITS:
+        return None
+    return (float(step), float(10**-exponent)) if exponent <= 0 else (float(step * 10**exponent), 1.0)
 
 
 def _round(number: Decimal, precision: float, mode: int, rounding: Rounding) -> Decimal:

@@ -18,6 +18,7 @@ Values are decimals in stake currency; nothing is rounded before the result beco
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 
 from tradestore.accounting._decimal import ONE, ZERO, add, divide, exact, multiply, quantize, subtract
 from tradestore.constants import PROFIT_DECIMALS
@@ -28,6 +29,7 @@ __all__ = [
     "ProfitStruct",
     "borrowed_amount",
     "close_value",
+    "fee_factor",
     "open_value",
     "profit_of",
     "profit_ratio_of",
@@ -36,6 +38,8 @@ __all__ = [
     "to_profit_decimals",
     "total_profit_ratio_of",
 ]
+
+_SPOT, _MARGIN, _FUTURES = TradingMode.SPOT, TradingMode.MARGIN, TradingMode.FUTURES
 
 _STEP = Decimal(1).scaleb(-PROFIT_DECIMALS)
 
@@ -58,8 +62,8 @@ class ProfitStruct:
 
 
 def rounded(number: Decimal) -> float:
-    """Round to the 8 decimals of profits and ratios."""
-    return float(to_profit_decimals(number))
+    """Round to the 8 decimals of profits and ratios; what rounds to nothing is 0.0, never -0.0."""
+    return float(to_profit_decimals(number)) + 0.0
 
 
 def to_profit_decimals(number: Decimal) -> Decimal:
@@ -67,10 +71,16 @@ def to_profit_decimals(number: Decimal) -> Decimal:
     return quantize(number, _STEP, ROUND_HALF_EVEN)
 
 
+# A trade has the same fees from its first fill to its last.
+@lru_cache(maxsize=1024)
+def fee_factor(fee: float | Decimal, adds: bool) -> Decimal:
+    """Return what a value is multiplied by for a fee ratio that adds to it or is taken from it."""
+    return add(ONE, exact(fee)) if adds else subtract(ONE, exact(fee))
+
+
 def open_value(amount: float | Decimal, rate: float | Decimal, fee_open: float | Decimal, *, is_short: bool) -> Decimal:
     """Return what opening the position cost (long) or brought in (short), fee included, in stake currency."""
-    fee = exact(fee_open)
-    return multiply(multiply(exact(amount), exact(rate)), subtract(ONE, fee) if is_short else add(ONE, fee))
+    return multiply(multiply(exact(amount), exact(rate)), fee_factor(fee_open, not is_short))
 
 
 def close_value(
@@ -97,14 +107,20 @@ def close_value(
     Raises:
         OperationalException: If the trading mode is unknown.
     """
-    base, fee = exact(amount), exact(fee_close)
-    factor = multiply(exact(rate), add(ONE, fee) if is_short else subtract(ONE, fee))
-    if trading_mode is None or trading_mode == TradingMode.SPOT:
-        return multiply(base, factor)
-    if trading_mode == TradingMode.MARGIN:
-        return multiply(add(base, interest), factor) if is_short else subtract(multiply(base, factor), interest)
-    if trading_mode == TradingMode.FUTURES:
-        return (subtract if is_short else add)(multiply(base, factor), exact(funding_fees))
+    factor = multiply(exact(rate), fee_factor(fee_close, is_short))
+    return value_at(exact(amount), factor, is_short, trading_mode, interest, exact(funding_fees))
+
+
+def value_at(
+    amount: Decimal, factor: Decimal, is_short: bool, trading_mode: str | None, interest: Decimal, funding_fees: Decimal
+) -> Decimal:
+    """Return the close value, see :func:`close_value`, with a factor that is the rate with its fee."""
+    if trading_mode is None or trading_mode == _SPOT:
+        return multiply(amount, factor)
+    if trading_mode == _FUTURES:
+        return (subtract if is_short else add)(multiply(amount, factor), funding_fees)
+    if trading_mode == _MARGIN:
+        return multiply(add(amount, interest), factor) if is_short else subtract(multiply(amount, factor), interest)
     raise _unknown_mode(trading_mode)
 
 

@@ -3,17 +3,21 @@
 from decimal import Decimal
 from functools import lru_cache
 
-from tradestore.accounting._decimal import ONE, add, divide, exact, multiply, subtract
+from tradestore.accounting._decimal import FIFTEEN_DIGITS, ONE, TO_WHOLE, add, divide, exact, multiply, subtract
 from tradestore.accounting.precision import Rounding, price_to_precision
 
 __all__ = ["stop_price", "tighter_stop"]
+
+_UP, _DOWN = Rounding.UP, Rounding.DOWN
+
+_UNITS_PER_ONE = 10**8
+"""Prices are counted in units of 10^-8, which is as fine as most of them are."""
 
 
 def stop_price(
     price: float,
     stoploss: float,
     leverage: float,
-    *,
     is_short: bool,
     precision: float | None,
     mode: int | None,
@@ -28,8 +32,13 @@ def stop_price(
         precision: Price precision of the exchange, None where unknown.
         mode: How it counts, see :mod:`tradestore.accounting.precision`.
     """
-    stop = float(multiply(exact(price), _share_of_price(stoploss, leverage, is_short)))
-    return price_to_precision(stop, precision, mode, Rounding.DOWN if is_short else Rounding.UP)
+    share, numerator, denominator = _share_of_price(stoploss, leverage, is_short)
+    units = _count_units(price)
+    # Whole numbers multiply faster than decimals, and Python rounds their quotient to the nearest float just as well.
+    stop = float(multiply(exact(price), share)) if units is None else units * numerator / denominator
+    if precision is None:
+        return stop
+    return price_to_precision(stop, precision, mode, _DOWN if is_short else _UP)
 
 
 def tighter_stop(stop_loss: float, liquidation_price: float | None, *, is_short: bool) -> float:
@@ -41,8 +50,19 @@ def tighter_stop(stop_loss: float, liquidation_price: float | None, *, is_short:
     return min(stop_loss, liquidation_price) if is_short else max(stop_loss, liquidation_price)
 
 
+def _count_units(price: float) -> int | None:
+    """Return the price as a number of units, None where it is finer or has too many digits."""
+    if type(price) is not float:
+        return None
+    units = (price * _UNITS_PER_ONE + TO_WHOLE) - TO_WHOLE
+    return int(units) if units / _UNITS_PER_ONE == price and -FIFTEEN_DIGITS < units < FIFTEEN_DIGITS else None
+
+
 # A strategy asks for the same distance on every candle.
 @lru_cache(maxsize=1024)
-def _share_of_price(stoploss: float, leverage: float, is_short: bool) -> Decimal:
+def _share_of_price(stoploss: float, leverage: float, is_short: bool) -> tuple[Decimal, int, int]:
+    """Return what part of a price the stop is: as a decimal, and as the quotient that turns units into a price."""
     distance = divide(exact(stoploss), exact(leverage)).copy_abs()
-    return add(ONE, distance) if is_short else subtract(ONE, distance)
+    share = add(ONE, distance) if is_short else subtract(ONE, distance)
+    numerator, denominator = share.as_integer_ratio()
+    return share, numerator, denominator * _UNITS_PER_ONE
