@@ -1,10 +1,11 @@
 """The base of plain classes whose annotated attributes are their fields."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from inspect import get_annotations
-from typing import Any, ClassVar, Self, get_origin
+from types import UnionType
+from typing import Any, ClassVar, Self, get_args, get_origin
 
 from tradestore.constants import TAG_LENGTH
 from tradestore.enums import TradingMode
@@ -20,17 +21,24 @@ class PlainRecord:
     """
 
     _fields: ClassVar[frozenset[str]] = frozenset()
+    _shared_by_copies: ClassVar[frozenset[str]] = frozenset()
+    _own_to_copies: ClassVar[frozenset[str]] = frozenset()
+    _known: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Collect the fields, a subclass' own ones included."""
         super().__init_subclass__(**kwargs)
-        cls._fields = frozenset(
-            name
-            for base in cls.__mro__
+        hints = {
+            name: hint
+            for base in reversed(cls.__mro__)
             if issubclass(base, PlainRecord)
             for name, hint in {**_plain_attributes(base), **get_annotations(base)}.items()
-            if not name.startswith("_") and not _is_class_variable(hint)
-        )
+            if not _is_class_variable(hint)
+        }
+        cls._fields = frozenset(name for name in hints if not name.startswith("_"))
+        cls._shared_by_copies = frozenset(name for name, hint in hints.items() if _never_changes(hint))
+        cls._known = frozenset(hints)
+        cls._own_to_copies = cls._known - cls._shared_by_copies
 
     def __init__(self, **values: Any) -> None:
         """Set the given fields; the others keep the defaults of the class."""
@@ -45,22 +53,50 @@ class PlainRecord:
             setattr(self, name, value)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Return an independent copy; strategies get one before every callback, so it must be cheap."""
+        """Return an independent copy; strategies get one before every callback, so it must be cheap.
+
+        Fields that hold a number, a text or a date are copied at once; only the others are looked into, and what was
+        set without being a field.
+        """
         twin = object.__new__(type(self))
         memo[id(self)] = twin
-        fields = twin.__dict__
-        for name, value in self.__dict__.items():
-            fields[name] = value if type(value) in _UNCHANGING else copy.deepcopy(value, memo)
+        fields = twin.__dict__ = self.__dict__.copy()
+        own: Iterable[str] = self._own_to_copies
+        if not self._known.issuperset(fields):
+            own = fields.keys() - self._shared_by_copies
+        for name in own:
+            if name in fields:
+                fields[name] = _copied(fields[name], memo)
         return twin
+
+
+def _copied(value: Any, memo: dict[int, Any]) -> Any:
+    """Copy a value as :func:`copy.deepcopy` does, in a fraction of its time for records and lists of them."""
+    known = memo.get(id(value))
+    if known is not None:
+        return known
+    if isinstance(value, PlainRecord):
+        return value.__deepcopy__(memo)
+    if type(value) is not list:
+        return copy.deepcopy(value, memo)
+    twins: list[Any] = []
+    memo[id(value)] = twins
+    for item in value:
+        twins.append(_copied(item, memo))  # noqa: PERF401 - whoever is in the list may ask the memo for it
+    return twins
 
 
 def _plain_attributes(base: type) -> dict[str, Any]:
     """Return the class attributes that hold values: a bot's subclass may add some without an annotation."""
-    return {name: value for name, value in vars(base).items() if not hasattr(value, "__get__")}
+    return {name: Any for name, value in vars(base).items() if not hasattr(value, "__get__")}
 
 
 def _is_class_variable(hint: object) -> bool:
     return get_origin(hint) is ClassVar or str(hint).removeprefix("typing.").startswith("ClassVar")
+
+
+def _never_changes(hint: object) -> bool:
+    return _UNCHANGING.issuperset(get_args(hint) if isinstance(hint, UnionType) else (hint,))
 
 
 class CutText:

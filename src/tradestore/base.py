@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, ClassVar, Self
 
 from sqlalchemy import Connection, MetaData, String, event
-from sqlalchemy.orm import DeclarativeBase, class_mapper, object_mapper
+from sqlalchemy.orm import DeclarativeBase, class_mapper
 
 from tradestore._engine import exact_collation
 from tradestore._session import SessionType, scoped
@@ -63,16 +63,23 @@ class ModelBase(DeclarativeBase):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return an independent object with the same values that belongs to no session; related ones stay behind."""
-        mapper = object_mapper(self)
-        twin: Self = mapper.class_manager.new_instance()
+        columns, mapped = _mapped_names(type(self))
+        twin: Self = class_mapper(type(self)).class_manager.new_instance()
         memo[id(self)] = twin
-        for attribute in mapper.column_attrs:
-            # Past the instrumentation: a strategy gets a copy before every callback.
-            twin.__dict__[attribute.key] = getattr(self, attribute.key)
-        for name, value in self.__dict__.items():
-            if name not in mapper.attrs and name != "_sa_instance_state":
-                twin.__dict__[name] = copy.deepcopy(value, memo)
+        # Past the instrumentation: a strategy gets a copy before every callback.
+        fields, loaded = twin.__dict__, self.__dict__
+        for name in columns:
+            fields[name] = loaded[name] if name in loaded else getattr(self, name)
+        for name in loaded.keys() - mapped:
+            fields[name] = copy.deepcopy(loaded[name], memo)
         return twin
+
+
+@cache
+def _mapped_names(kind: type[ModelBase]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the attributes of a class that are columns, and all that SQLAlchemy looks after."""
+    mapper = class_mapper(kind)
+    return tuple(mapper.column_attrs.keys()), frozenset({*mapper.attrs.keys(), "_sa_instance_state"})
 
 
 @cache

@@ -75,11 +75,17 @@ class LocalPairLock(PlainRecord):
         )
 
 
+_Entry = tuple[datetime, int, LocalPairLock]
+"""When a lock ends, the how manieth it is, and the lock."""
+
+_END, _NUMBER = itemgetter(0), itemgetter(1)
+
+
 class LockIndex:
     """Finds the locks that hold among all that were ever made, at the cost of the answer.
 
     It follows a list that others own: what was appended since it last looked is taken in, and a list that was
-    replaced, shortened or filled anew is read from its start. A lock's pair and end stay as they were made.
+    replaced, shortened or filled anew is read from its start. A lock's pair, side and end stay as they were made.
     """
 
     def __init__(self) -> None:
@@ -88,7 +94,7 @@ class LockIndex:
         self._known = 0
         self._first: LocalPairLock | None = None
         self._last: LocalPairLock | None = None
-        self._by_pair: dict[str, list[tuple[datetime, int, LocalPairLock]]] = {}
+        self._by_pair: dict[str, dict[str, list[_Entry]]] = {}
         self._latest: dict[tuple[object, ...], LocalPairLock] = {}
 
     def holding(
@@ -96,10 +102,11 @@ class LockIndex:
     ) -> list[LocalPairLock]:
         """Return the locks that hold, in the order in which they were made; see :meth:`LocalPairLock.holds`."""
         self._follow(locks)
-        found = []
-        for ends in self._by_pair.values() if pair is None else [self._by_pair.get(pair, [])]:
-            found += ends[bisect_right(ends, now, key=itemgetter(0)) :]
-        return [lock for _, _, lock in sorted(found, key=itemgetter(1)) if lock.holds(now, pair, side)]
+        found: list[_Entry] = []
+        for by_side in self._by_pair.values() if pair is None else [self._by_pair.get(pair, {})]:
+            for ends in by_side.values() if side is None else [by_side[s] for s in {side, ANY} if s in by_side]:
+                found += ends[bisect_right(ends, now, key=_END) :]
+        return [lock for _, _, lock in sorted(found, key=_NUMBER) if lock.holds(now, pair, side)]
 
     def same(self, locks: list[LocalPairLock], wanted: LocalPairLock) -> LocalPairLock | None:
         """Return the active lock with the same pair, side, reason and end, None without one."""
@@ -119,7 +126,7 @@ class LockIndex:
         for number in range(self._known, len(locks)):
             lock = locks[number]
             entry = (lock.lock_end_time_utc, number, lock)
-            insort(self._by_pair.setdefault(lock.pair, []), entry, key=itemgetter(0))
+            insort(self._by_pair.setdefault(lock.pair, {}).setdefault(lock.side, []), entry, key=_END)
             self._latest[_identity(lock)] = lock
         self._known = len(locks)
         if locks:

@@ -36,13 +36,14 @@ FEES = (0.0, 0.001, 0.00075, 0.0026, -0.00025, 0.1 + 0.2)
 
 
 def wide(chance: random.Random) -> float:
-    """Return a number of any size and 17 digits."""
-    return chance.random() * float(10.0 ** chance.randint(-12, 9))
+    """Return a number of any size and up to 17 digits."""
+    return math.ldexp(chance.random(), chance.randint(-40, 30))
 
 
 def short(chance: random.Random) -> float:
     """Return a number with few digits, such as people and exchanges use."""
-    return chance.randint(1, 10 ** chance.randint(1, 9)) / 10 ** chance.randint(0, 8)
+    digits = str(chance.randint(10**8, 10**9))[: chance.randint(1, 9)]
+    return float(f"{digits}e-{chance.randint(0, 8)}")
 
 
 def beside(number: float, chance: random.Random) -> float:

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 
@@ -81,3 +82,25 @@ def test_what_a_subclass_adds_is_copied_too():
     twin = copy.deepcopy(trade)
     twin.notes.append("second")
     assert (type(twin), trade.notes, twin.notes) == (Noted, ["first"], ["first", "second"])
+
+
+def test_what_a_bot_sets_beside_the_fields_is_copied_too():
+    """A dict that a bot hangs on a trade or an order without declaring it is the copy's own as well."""
+    trade: Any = make_trade()
+    order: Any = place(trade, "buy", 10.0, 20.0)
+    trade.seen, order.seen, trade.first = {"a": 1}, [1], order
+    twin = copy.deepcopy(trade)
+    twin.seen["a"], twin.orders[0].seen[0] = 2, 2
+    assert (trade.seen, order.seen) == ({"a": 1}, [1])
+    assert twin.first is twin.orders[0]
+
+
+def test_a_list_that_holds_itself_is_copied():
+    """A copy follows lists in lists, and lists that hold themselves."""
+    trade: Any = make_trade()
+    trade.nested = [trade.orders]
+    trade.nested.append(trade.nested)
+    twin = copy.deepcopy(trade)
+    assert twin.nested[0] is twin.orders
+    assert twin.nested[1] is twin.nested
+    assert twin.nested is not trade.nested
