@@ -17,24 +17,49 @@ _T = TypeVar("_T")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
+class _OpenTrades:
+    """Open trades in the order in which they were opened; opening or closing one costs the same whatever the others."""
+
+    def __init__(self) -> None:
+        self._trades: dict[int, LocalTrade] = {}
+        self._listed: list[LocalTrade] | None = None
+
+    def __len__(self) -> int:
+        return len(self._trades)
+
+    @property
+    def trades(self) -> list["LocalTrade"]:
+        """A list that later changes replace instead of changing it."""
+        if self._listed is None:
+            self._listed = list(self._trades.values())
+        return self._listed
+
+    def add(self, trade: "LocalTrade") -> None:
+        self._trades[id(trade)] = trade
+        self._listed = None
+
+    def remove(self, trade: "LocalTrade") -> bool:
+        self._listed = None
+        return self._trades.pop(id(trade), None) is not None
+
+
 class _ClosedTrades:
     """Closed trades in the order in which they were closed, found by date without a search."""
 
     def __init__(self) -> None:
         self.trades: list[LocalTrade] = []
+        self._by_date: list[LocalTrade] = []
         self._dates: list[datetime] = []
-        self._in_order = True
 
     def append(self, trade: "LocalTrade") -> None:
         closed = trade.close_date_utc or _NEVER
-        self._in_order = self._in_order and (not self._dates or self._dates[-1] <= closed)
+        place = bisect_right(self._dates, closed)
         self.trades.append(trade)
-        self._dates.append(closed)
+        self._by_date.insert(place, trade)
+        self._dates.insert(place, closed)
 
     def after(self, moment: datetime) -> list["LocalTrade"]:
-        if self._in_order:
-            return self.trades[bisect_right(self._dates, moment) :]
-        return [t for t, date in zip(self.trades, self._dates, strict=True) if date > moment]
+        return self._by_date[bisect_right(self._dates, moment) :]
 
 
 class TradeBook:
@@ -44,7 +69,6 @@ class TradeBook:
     the trades that were open when the walk began.
 
     Attributes:
-        open: In the order in which they were opened.
         open_by_pair: The open ones of each pair; an empty list for a pair without any.
         total_profit: Of those that were closed here, in stake currency.
     """
@@ -57,7 +81,7 @@ class TradeBook:
         """Forget all trades."""
         self._closed = _ClosedTrades()
         self._closed_by_pair: defaultdict[str, _ClosedTrades] = defaultdict(_ClosedTrades)
-        self.open: list[LocalTrade] = []
+        self._open = _OpenTrades()
         self.open_by_pair: defaultdict[str, list[LocalTrade]] = defaultdict(list)
         self.total_profit = 0.0
 
@@ -67,14 +91,19 @@ class TradeBook:
         return self._closed.trades
 
     @property
+    def open(self) -> list["LocalTrade"]:
+        """The open trades, in the order in which they were opened."""
+        return self._open.trades
+
+    @property
     def open_count(self) -> int:
         """How many trades are open."""
-        return len(self.open)
+        return len(self._open)
 
     def add(self, trade: "LocalTrade") -> None:
         """Take in a trade; one that is closed already adds nothing to the profit."""
         if trade.is_open:
-            self.open = [*self.open, trade]
+            self._open.add(trade)
             self.open_by_pair[trade.pair] = [*self.open_by_pair[trade.pair], trade]
         else:
             self._take_closed(trade)
@@ -95,11 +124,9 @@ class TradeBook:
         Raises:
             InvalidValue: If it is not among the open ones.
         """
-        others = [t for t in self.open if t is not trade]
-        if len(others) == len(self.open):
+        if not self._open.remove(trade):
             msg = f"{trade} is not among the open trades: add_bt_trade() takes it in, close_bt_trade() only once out."
             raise InvalidValue(msg)
-        self.open = others
         self.open_by_pair[trade.pair] = [t for t in self.open_by_pair[trade.pair] if t is not trade]
 
     def select(
