@@ -9,19 +9,12 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import accounting, bulk, commits, copies, imports, lifecycle, memory, queries
+from benchmarks.catalogue import MEMORY_CASES, store_cases
 from benchmarks.measuring import Case, measure
 from benchmarks.report import Result, print_results, write_json, write_page
-from benchmarks.stores import PostgresPlace, SqlitePlace, StorePlace
+from benchmarks.stores import PLACES
 
 DOCS = Path(__file__).parents[1] / "docs"
-MEMORY_CASES = (*lifecycle.CASES, *accounting.CASES, *copies.CASES, *memory.CASES, *imports.CASES)
-PLACES = (SqlitePlace, PostgresPlace)
-
-
-def store_cases(place: StorePlace) -> tuple[Case, ...]:
-    """Return all cases that need a database."""
-    return (*queries.cases(place), *commits.cases(place), *bulk.cases(place))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

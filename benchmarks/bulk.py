@@ -19,39 +19,47 @@ BATCH = 1_000
 
 
 @contextmanager
-def _contest(place: StorePlace, operations: int | None, trades: int) -> Iterator[Contest]:
-    """Write into two databases, one for each side, emptied before each turn.
-
-    Args:
-        place: Where they are.
-        operations: What costs are told for; each trade if None.
-        trades: How many.
-    """
+def _speed(place: StorePlace, trades: int) -> Iterator[Contest]:
+    """Write into two databases, one for each side, emptied before each turn; costs are told for one trade."""
     pauses = Pauses()
     with place.store("bulk_floor"):
         pass  # Has the tables from now on.
     with place.store("bulk_ours") as store, closing(place.connect(place.url("bulk_floor"))) as raw:
 
-        def empty() -> None:
+        def empty_both() -> None:
             Trade.session.remove()
-            for connection in (store.raw, raw):
-                with closing(connection.cursor()) as cursor:
-                    for table in ("orders", "trades"):
-                        cursor.execute(f"DELETE FROM {table}")
-
-        def write_ours(_: None) -> int:
-            adding: Any = Trade  # Until every branch of the library has it.
-            return int(adding.bulk_add(pauses.during(_trades(trades))))
+            _empty(store.raw)
+            _empty(raw)
 
         yield Contest(
-            ours=write_ours,
+            ours=lambda _: _write_ours(pauses, trades),
             floor=lambda _: _write_raw(place, raw, pauses, trades),
-            material=empty,
-            operations=operations or trades,
+            material=empty_both,
+            operations=trades,
             agree=lambda ours, floor: ours == floor == trades and _stored(store.raw) == _stored(raw),
             pauses=pauses,
         )
-        empty()
+        empty_both()
+
+
+@contextmanager
+def _memory(place: StorePlace, trades: int) -> Iterator[Contest]:
+    """Write into one database; the floor's memory is that of the batch that one chooses."""
+    with place.store("bulk_ours") as store:
+        _empty(store.raw)
+        yield Contest(ours=lambda _: _write_ours(Pauses(), trades), floor=None)
+        _empty(store.raw)
+
+
+def _empty(raw: Any) -> None:
+    with closing(raw.cursor()) as cursor:
+        for table in ("orders", "trades"):
+            cursor.execute(f"DELETE FROM {table}")
+
+
+def _write_ours(pauses: Pauses, trades: int) -> int:
+    adding: Any = Trade  # Until every branch of the library has it.
+    return int(adding.bulk_add(pauses.during(_trades(trades))))
 
 
 def _trades(count: int) -> Iterator[LocalTrade]:
@@ -93,7 +101,7 @@ def cases(place: StorePlace) -> tuple[Case, ...]:
             name=f"{place.name} writing: bulk, each trade with 2 orders",
             unit="trades",
             sizes=SIZES,
-            prepare=partial(_contest, place, None),
+            prepare=partial(_speed, place),
             allowed_ratio=3.0,
             allowed_growth=1.2,
             turns=(1, 3),
@@ -102,8 +110,8 @@ def cases(place: StorePlace) -> tuple[Case, ...]:
         Case(
             name=f"{place.name} writing: bulk, peak of memory",
             unit="trades",
-            sizes=SIZES,
-            prepare=partial(_contest, place, 1),
+            sizes=place.traced_sizes,
+            prepare=partial(_memory, place),
             allowed_growth=1.2,
             quantity="memory",
             turns=(1, 1),

@@ -6,6 +6,7 @@ before each side's turn and the collector stays on during it, so that each pays 
 """
 
 import gc
+import math
 import statistics
 import time
 import tracemalloc
@@ -52,7 +53,7 @@ class Contest:
 
     Attributes:
         ours: The library's side.
-        floor: The least that the same answer costs.
+        floor: The least that the same answer costs, None where nothing is to be learned from it.
         material: Makes what both sides get in one turn, and puts back what the turn before has changed; not timed.
         operations: How many operations a turn has: costs are told for one of them.
         agree: Whether both sides came to the same answer.
@@ -60,7 +61,7 @@ class Contest:
     """
 
     ours: Side
-    floor: Side
+    floor: Side | None
     material: Callable[[], Any] = lambda: None
     operations: int = 1
     agree: Callable[[Any, Any], bool] = lambda ours, floor: bool(ours == floor)
@@ -105,7 +106,7 @@ class Measurement:
 
     Attributes:
         size: Of the case.
-        turns: Ours and the floor's, for one operation, in seconds or bytes.
+        turns: Ours and the floor's, for one operation, in seconds or bytes; no number for a floor that there isn't.
     """
 
     size: int
@@ -159,6 +160,9 @@ _Meter = Callable[[Side, Any], tuple[float, Any]]
 
 def _take_turn(case: Case, contest: Contest, meter: _Meter, *, ours_first: bool) -> tuple[float, float]:
     material = contest.material()
+    if contest.floor is None:
+        ours, _ = meter(contest.ours, material)
+        return ours / contest.operations, math.nan
     if ours_first:
         ours, our_answer = meter(contest.ours, material)
         floor, its_answer = meter(contest.floor, material)

@@ -1,6 +1,7 @@
 """What was measured, as a table for the terminal and for a page, and as JSON."""
 
 import json
+import math
 import os
 import platform
 import sqlite3
@@ -121,6 +122,8 @@ def _cells(result: Result) -> tuple[str, ...]:
 
 
 def _cost(case: Case, cost: float) -> str:
+    if math.isnan(cost):
+        return _NOTHING
     if case.quantity == "memory":
         return f"{cost / _MEMORY_UNIT:.1f} MB"
     unit, name = next(((unit, name) for unit, name in _TIME_UNITS if cost >= unit), _TIME_UNITS[-1])
@@ -128,7 +131,7 @@ def _cost(case: Case, cost: float) -> str:
 
 
 def _times(ratio: float | None) -> str:
-    return _NOTHING if ratio is None else f"{_short(ratio)} x"
+    return _NOTHING if ratio is None or math.isnan(ratio) else f"{_short(ratio)} x"
 
 
 def _short(number: float) -> str:
@@ -162,7 +165,12 @@ def _as_json(result: Result) -> dict[str, Any]:
         "growth": result.growth,
         "over": result.is_over,
         "sizes": [
-            {"size": m.size, "ours": m.ours, "floor": m.floor, "ratio": m.ratio, "turns": m.turns}
+            {name: _number(getattr(m, name)) for name in ("size", "ours", "floor", "ratio")}
+            | {"turns": [[_number(side) for side in turn] for turn in m.turns]}
             for m in result.measured
         ],
     }
+
+
+def _number(number: float) -> float | None:
+    return None if math.isnan(number) else number

@@ -18,7 +18,7 @@ from benchmarks.rows import ORDER_COLUMNS, TRADE_COLUMNS, batches, rows_of
 from tests.servers import PostgresServer
 from tradestore import Database, Trade, init_db
 
-__all__ = ["OPEN_TRADES", "PostgresPlace", "SqlitePlace", "Statement", "Store", "StorePlace", "statements_of"]
+__all__ = ["OPEN_TRADES", "PLACES", "PostgresPlace", "SqlitePlace", "Statement", "Store", "StorePlace", "statements_of"]
 
 OPEN_TRADES = 20
 _BATCH = 10_000
@@ -57,12 +57,22 @@ class Store:
 
 
 class StorePlace(ABC):
-    """An engine with a folder or a server of its own, in which databases are made when they are first asked for."""
+    """An engine with a folder or a server of its own, in which databases are made when they are first asked for.
+
+    Attributes:
+        name: For the table.
+        mark: What stands for a value in a statement of the driver.
+        begin_write: Begins a transaction that writes.
+        is_embedded: Whether it needs no server.
+        traced_sizes: For how many trades memory is traced, which makes everything several times slower: one engine
+            has to go the whole way, the other only far enough to show that it doesn't grow.
+    """
 
     name: ClassVar[str]
     mark: ClassVar[str]
-    """What stands for a value in a statement of the driver."""
     begin_write: ClassVar[str] = "BEGIN"
+    is_embedded: ClassVar[bool] = False
+    traced_sizes: ClassVar[tuple[int, ...]] = (10_000, 30_000)
 
     def __init__(self) -> None:
         self._filled: set[int] = set()
@@ -144,6 +154,8 @@ class SqlitePlace(StorePlace):
     name = "SQLite"
     mark = "?"
     begin_write = "BEGIN IMMEDIATE"
+    is_embedded = True
+    traced_sizes = (10_000, 100_000)
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="tradestore-bench-")
@@ -220,6 +232,9 @@ class PostgresPlace(StorePlace):
         for table in ("trades", "orders"):
             store.tell(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}")
         store.tell("VACUUM ANALYZE")
+
+
+PLACES: tuple[type[StorePlace], ...] = (SqlitePlace, PostgresPlace)
 
 
 @contextmanager
