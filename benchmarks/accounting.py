@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.floor import BareOrder, BareTrade
-from benchmarks.measuring import Case, Contest
+from benchmarks.measuring import PROCESSOR, Case, Contest
 from benchmarks.stories import Kind, close_to, trade_with_entries
 from tradestore import LocalOrder, LocalTrade, ProfitStruct
 
@@ -96,6 +96,7 @@ CASES = (
             unit="orders",
             sizes=(20, 200, 1_000),
             prepare=partial(_recalculation, kind),
+            clock=PROCESSOR,
             allowed_growth=60.0,
         )
         for name, kind in _KINDS.items()
@@ -106,6 +107,7 @@ CASES = (
             unit="orders",
             sizes=(2, 20),
             prepare=partial(_questions, kind, method),
+            clock=PROCESSOR,
             allowed_ratio=allowed,
         )
         for method, allowed in _METHODS.items()

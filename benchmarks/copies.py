@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.floor import BareOrder, BareTrade
-from benchmarks.measuring import Case, Contest
+from benchmarks.measuring import PROCESSOR, Case, Contest
 from benchmarks.stories import Kind, trade_with_entries
 from tradestore import LocalOrder, LocalTrade
 
@@ -65,8 +65,9 @@ CASES = (
         unit="orders",
         sizes=(20, 200),
         prepare=_copying,
+        clock=PROCESSOR,
         allowed_ratio=3.0,
         allowed_growth=11.0,
     ),
-    Case(name="copy: pickle there and back", unit="orders", sizes=(20, 200), prepare=_pickling),
+    Case(name="copy: pickle there and back", unit="orders", sizes=(20, 200), prepare=_pickling, clock=PROCESSOR),
 )

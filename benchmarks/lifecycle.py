@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.floor import BareOrder, BareTrade
-from benchmarks.measuring import Case, Contest
+from benchmarks.measuring import PROCESSOR, Case, Contest
 from benchmarks.stories import STOP_LOSS, Kind, Story, close_to, new_trade, place_order, stories
 from tradestore import FtNoDBContext, LocalOrder, LocalTrade, Order
 
@@ -98,10 +98,11 @@ def _case(name: str, kind: Kind, order_class: type[LocalOrder], allowed: float |
     return Case(
         name=f"lifecycle: {name}",
         unit="trades",
-        sizes=(200, 2_000),
+        sizes=(100, 1_000),
         prepare=prepare,
+        clock=PROCESSOR,
         allowed_ratio=allowed,
-        seconds=1.2,
+        seconds=1.0,
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from benchmarks.floor import BareOrder, BareTrade
-from benchmarks.measuring import Case, Contest
+from benchmarks.measuring import PROCESSOR, Case, Contest
 from benchmarks.stories import PAIRS, START, Kind, new_trade, place_order, stories
 from tradestore import CustomDataWrapper, FtNoDBContext, LocalOrder, LocalTrade, PairLocks, Trade
 
@@ -141,7 +141,7 @@ def _chosen(trades: int) -> list[int]:
 
 
 CASES = tuple(
-    Case(name=f"memory: {name}", unit=unit, sizes=SIZES, prepare=prepare, allowed_growth=2.0)
+    Case(name=f"memory: {name}", unit=unit, sizes=SIZES, prepare=prepare, clock=PROCESSOR, allowed_growth=2.0)
     for name, unit, prepare in (
         ("trades of a pair that closed lately", "trades", _protections),
         ("is_pair_locked", "locks", _pair_locks),

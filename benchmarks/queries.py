@@ -123,8 +123,8 @@ def cases(place: StorePlace) -> tuple[Case, ...]:
             prepare=partial(_contest, place, question),
             allowed_ratio=question.allowed_ratio,
             allowed_growth=question.allowed_growth,
-            turns=(5, 40),
-            seconds=1.0,
+            turns=(4, 40),
+            seconds=0.7,
         )
         for question in QUESTIONS
     )

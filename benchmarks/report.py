@@ -27,17 +27,17 @@ HEADINGS: Final = (
     "floor",
     "ratio",
     "allowed",
-    "larger size",
-    "ours there",
-    "ratio there",
+    "larger\nsize",
+    "ours\nthere",
+    "ratio\nthere",
     "growth",
-    "allowed growth",
+    "allowed\ngrowth",
     "",
 )
 OVER: Final = "OVER"
 _NOTHING: Final = "-"
 _BEGIN, _END = "<!-- the last run -->", "<!-- end of the last run -->"
-_WIDTH: Final = 190
+_WIDTH: Final = 180
 
 _TIME_UNITS: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 _MEMORY_UNIT: Final = 1_000_000
@@ -80,7 +80,11 @@ def print_results(results: Iterable[Result], console: Console | None = None) -> 
 
 def markdown_table(results: Iterable[Result]) -> str:
     """Return the same table for a page."""
-    lines = [HEADINGS, ("---", *["---:"] * (len(HEADINGS) - 1)), *map(_cells, results)]
+    lines = [
+        tuple(heading.replace("\n", " ") for heading in HEADINGS),
+        ("---", *["---:"] * (len(HEADINGS) - 1)),
+        *map(_cells, results),
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
