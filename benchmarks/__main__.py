@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Exception as error:  # noqa: BLE001 - the others are worth their while
             traceback.print_exc()
             broken.append(f"{case.name}: {type(error).__name__}: {error}")
+    if not results and not broken:
+        print(f"No benchmark has {' or '.join(options.words)} in its name.", file=sys.stderr)
+        return 2
     print_results(results)
     if options.json:
         write_json(results, options.json)

@@ -33,9 +33,8 @@ def run_backtest(told: Sequence[Story], trade_class: Any, order_class: Any) -> l
 
 def _enter(story: Story, trade_class: Any, order_class: Any) -> Any:
     trade = new_trade(story, trade_class)
-    place_order(trade, order_class, story.opened, story.amounts[0], story.open_rate, is_entry=True).close_bt_order(
-        story.opened, trade
-    )
+    order = place_order(trade, order_class, story.opened, story.amounts[0], story.open_rate, is_entry=True)
+    order.close_bt_order(story.opened, trade)
     trade.adjust_stop_loss(trade.open_rate, STOP_LOSS, initial=True)
     trade_class.add_bt_trade(trade)
     return trade
@@ -52,12 +51,10 @@ def _live_and_leave(trade: Any, story: Story, trade_class: Any, order_class: Any
         trade.adjust_stop_loss(candle.close, STOP_LOSS)
         trade.calc_profit_ratio(candle.close)
         if number < len(story.amounts):
-            place_order(trade, order_class, moment, story.amounts[number], candle.close, is_entry=True).close_bt_order(
-                moment, trade
-            )
-    place_order(trade, order_class, moment, trade.amount, story.close_rate, is_entry=False).close_bt_order(
-        moment, trade
-    )
+            entry = place_order(trade, order_class, moment, story.amounts[number], candle.close, is_entry=True)
+            entry.close_bt_order(moment, trade)
+    leave = place_order(trade, order_class, moment, trade.amount, story.close_rate, is_entry=False)
+    leave.close_bt_order(moment, trade)
     trade.exit_reason = "roi"
     trade.close(story.close_rate, show_msg=False)
     trade_class.close_bt_trade(trade)

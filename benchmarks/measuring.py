@@ -1,8 +1,8 @@
 """Two ways to the same answer, timed in turns.
 
-Both sides take turns in one process, and each turn gets fresh material that neither has seen. What happens in memory is
-timed by the processor's clock, which stands still while other programs run; what waits for a disk, a server or another
-process, by the wall's. A cost is that of the turn at the lower quarter: above it other programs have had their part,
+Both sides take turns in one process, and each turn gets fresh material that neither has seen. What waits for nobody is
+timed by the processor's clock, which stands still while other programs run; what waits for a disk or a server, by the
+wall's. A cost is that of the turn at the lower quarter: above it other programs have had their part,
 and below it is luck. Garbage is collected before each side's turn and the collector stays on during it, so that each
 pays for its own garbage and for no other's.
 """
@@ -17,13 +17,16 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Final, Literal, TypeVar
 
-__all__ = ["PROCESSOR", "Case", "Contest", "Measurement", "Pauses", "Side", "measure"]
+__all__ = ["PROCESSOR", "WALL", "Case", "Contest", "Measurement", "Pauses", "Side", "measure"]
 
 _T = TypeVar("_T")
 _END: Final = object()
 
 PROCESSOR: Final = time.thread_time
-"""The clock for what happens in memory."""
+"""The clock for what waits for nobody."""
+
+WALL: Final = time.perf_counter
+"""The clock for what waits for a disk or a server."""
 
 Side = Callable[[Any], Any]
 """Takes a turn's material, and returns what both sides must agree on."""
@@ -96,7 +99,7 @@ class Case:
     allowed_ratio: float | None = None
     allowed_growth: float | None = None
     quantity: Literal["time", "memory"] = "time"
-    clock: Callable[[], float] = time.perf_counter
+    clock: Callable[[], float] = WALL
     turns: tuple[int, int] = (5, 60)
     seconds: float = 0.8
 

@@ -46,7 +46,7 @@ def _draw_panel(panel: Axes, subject: str, group: Sequence[Result]) -> None:
     shown = sorted({m.size for result in group for m in result.measured})
     panel.set_xticks(shown, [f"{size:,}" for size in shown])
     panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    panel.yaxis.set_major_formatter(FuncFormatter(lambda cost, _: f"{cost:,g}"))
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda cost, _: f"{cost:,.10g}"))
     panel.minorticks_off()
     panel.grid(visible=True, which="major", alpha=0.3)
     panel.legend(fontsize=6, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
