@@ -29,11 +29,11 @@ lint: $(VENV)/.dev
 test-oldest: $(OLDEST)/.dev  ## Run the tests with the first supported releases, on SQLite only.
 	$(OLDEST)/bin/python -m pytest -n auto --engines sqlite $(ARGS)
 
-bench: $(VENV)/.dev
-	$(BIN)/python -m pytest benchmarks -o python_files='bench_*.py test_*.py' $(ARGS)
+bench: $(VENV)/.dev  ## Measure costs against their floors; a part with ARGS="-k lifecycle".
+	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(OLDEST) build dist .coverage htmlcov .benchmarks
+	rm -rf $(VENV) $(OLDEST) build dist .coverage htmlcov
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
