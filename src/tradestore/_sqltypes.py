@@ -1,6 +1,8 @@
 """Column types that keep the same value on every engine."""
 
+import math
 import operator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +14,7 @@ from tradestore._clock import as_naive_utc
 from tradestore.accounting._decimal import finite
 from tradestore.exceptions import InvalidValue
 
-__all__ = ["BigCount", "LongText", "Number", "UtcDateTime", "storable"]
+__all__ = ["BigCount", "LongText", "Number", "UtcDateTime", "is_storable", "storable"]
 
 _MYSQL = ("mysql", "mariadb")
 _SHOWN = 60
@@ -73,6 +75,31 @@ def storable(owner: str, column_type: TypeEngine[Any], value: Any) -> Any:
         raise InvalidValue(msg) from None
 
 
+def is_storable(column_type: TypeEngine[Any]) -> Callable[[Any], bool]:
+    """Return a quick test that knows most of the values which :func:`storable` returns as they are.
+
+    Args:
+        column_type: The column's type.
+    """
+    match column_type:
+        case Enum():
+            return lambda value: False
+        case String(length=None):
+            return lambda value: type(value) is str and value.isascii() and "\0" not in value
+        case String(length=length):
+            return lambda value: type(value) is str and len(value) <= length and value.isascii() and "\0" not in value
+        case Number() | Float():
+            return lambda value: type(value) is float and math.isfinite(value)
+        case Boolean():
+            return lambda value: value is True or value is False
+        case UtcDateTime():
+            return lambda value: type(value) is datetime and value.tzinfo is None
+        case Integer():
+            limit = _limit(column_type)
+            return lambda value: type(value) is int and -limit <= value < limit
+    return lambda value: True
+
+
 def _converted(column_type: TypeEngine[Any], value: Any) -> Any:
     converted = value
     match column_type:
@@ -131,7 +158,7 @@ def _moment(value: Any) -> datetime:
 
 
 def _count(column_type: Integer, value: Any) -> int:
-    limit: int = 2 ** (63 if isinstance(column_type, BigInteger) else 31)
+    limit = _limit(column_type)
     try:
         count = operator.index(value)
     except TypeError:
@@ -140,3 +167,8 @@ def _count(column_type: Integer, value: Any) -> int:
         msg = f"a whole number between {-limit} and {limit - 1} was expected"
         raise ValueError(msg)
     return count
+
+
+def _limit(column_type: Integer) -> int:
+    limit: int = 2 ** (63 if isinstance(column_type, BigInteger) else 31)
+    return limit
