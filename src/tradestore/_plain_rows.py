@@ -11,10 +11,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Connection, Enum, Float, Integer, String, Table, bindparam
+from sqlalchemy import Boolean, Column, Connection, Dialect, Float, Integer, String, Table, bindparam
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty, Session, class_mapper
-from sqlalchemy.orm.attributes import instance_state, set_committed_value
+from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import StaleDataError
 
 from tradestore._sqltypes import Number, UtcDateTime
@@ -23,7 +23,7 @@ __all__ = ["write_rows"]
 
 _Process = Callable[[Any], Any] | None
 
-_DIALECT = sqlite.dialect()  # type: ignore[no-untyped-call]
+_DIALECT: Dialect = sqlite.dialect()
 _ROW = "tradestore_row"
 
 # SQLAlchemy has no public name for handing over what was written without it.
@@ -96,8 +96,7 @@ def _plans(session: Session, kinds: Iterable[type]) -> Mapping[type, _Plan] | No
     # On a server each statement is a journey, and SQLAlchemy saves journeys.
     if session.bind is None or session.bind.dialect.name != _DIALECT.name or session.in_nested_transaction():
         return None
-    heard = session.dispatch
-    if heard.before_flush or heard.after_flush or heard.after_flush_postexec:
+    if session.dispatch.before_flush or session.dispatch.after_flush or session.dispatch.after_flush_postexec:
         return None
     plans = {}
     for kind in kinds:
@@ -106,6 +105,8 @@ def _plans(session: Session, kinds: Iterable[type]) -> Mapping[type, _Plan] | No
             return None
         heard = plan.mapper.dispatch
         if heard.before_insert or heard.after_insert or heard.before_update or heard.after_update:
+            return None
+        if plan.mapper.class_manager.dispatch.refresh_flush:
             return None
         plans[kind] = plan
     return plans
@@ -123,15 +124,15 @@ def _stand_alone(new: Sequence[Any], plans: Mapping[type, _Plan]) -> bool:
             for child in fields.get(name) or ():
                 if id(child) not in present or child.__dict__.get(reverse) is not record:
                     return False
-                listed.add((id(child), name))
+                listed.add((id(child), id(record), name))
     return all(
-        (id(record), reverse) in listed and record.__dict__.get(name) is not None
+        (id(record), id(record.__dict__.get(name)), reverse) in listed
         for record in new
         for name, reverse, _ in plans[type(record)].parents
     )
 
 
-_Update = tuple[_Plan, tuple[str, ...], tuple[int, ...], Mapping[str, Any]]
+_Update = tuple[_Plan, frozenset[str], tuple[int, ...], Mapping[str, Any]]
 
 
 def _update_of(record: Any, plan: _Plan) -> _Update | None:
@@ -140,8 +141,8 @@ def _update_of(record: Any, plan: _Plan) -> _Update | None:
     fields, columns, before = record.__dict__, plan.columns, state.committed_state
     if not (before.keys() <= columns.keys() and before.keys() <= fields.keys()):
         return None
-    names = tuple(
-        [name for name, value in before.items() if not columns[name].type.compare_values(fields[name], value)]
+    names = frozenset(
+        name for name, value in before.items() if not columns[name].type.compare_values(fields[name], value)
     )
     return plan, names, state.identity or (), fields
 
@@ -149,14 +150,16 @@ def _update_of(record: Any, plan: _Plan) -> _Update | None:
 def _update(connection: Connection, updates: list[_Update]) -> None:
     updates.sort(key=lambda update: (update[0].rank, update[2]))
     for (plan, names), alike in groupby(updates, key=itemgetter(0, 1)):
-        statement, values = _update_statement(plan, frozenset(names))
+        statement, values = _update_statement(plan, names)
         rows = [
             (*[fields[name] if process is None else process(fields[name]) for name, process in values], *identity)
             for _, _, identity, fields in alike
         ]
         matched = connection.exec_driver_sql(statement, rows if len(rows) > 1 else rows[0]).rowcount
         if matched != len(rows):
-            msg = f"UPDATE statement on table {plan.table.name!r} expected to update {len(rows)} row(s); {matched} were matched."
+            msg = (
+                f"{len(rows)} rows of table {plan.table.name!r} were to be changed, but {matched} are there: read anew."
+            )
             raise StaleDataError(msg)
 
 
@@ -175,8 +178,8 @@ def _insert(connection: Connection, records: Sequence[Any], plans: Mapping[type,
         row = tuple([get(name) if process is None else process(get(name)) for name, process in plan.values])
         numbers[plan.key] = connection.exec_driver_sql(plan.insert, row).lastrowid
     for record in records:
-        for name, number in given[id(record)].items():
-            set_committed_value(record, name, number)
+        # Past the instrumentation, as SQLAlchemy does it: these are no changes.
+        record.__dict__.update(given[id(record)])
 
 
 @cache
@@ -195,7 +198,7 @@ def _plan(kind: type) -> _Plan | None:
     return _Plan(
         mapper=mapper,
         table=table,
-        rank=table.metadata.sorted_tables.index(table),
+        rank=_rank(mapper),
         key=mapper.get_property_by_column(key).key,
         columns=columns,
         defaulted=[name for name, column in columns.items() if column.default is not None],
@@ -223,6 +226,7 @@ def _is_single(mapper: Mapper[Any], table: Table) -> bool:
         and mapper.version_id_col is None
         and len(mapper.primary_key) == 1
         and mapper.primary_key[0] is table.autoincrement_column
+        and mapper.primary_key[0].default is None
         and len(mapper.attrs) == len(mapper.relationships) + len(table.columns)
         and {id(column) for column in mapper.columns} == {id(column) for column in table.columns}
     )
@@ -240,10 +244,9 @@ def _is_plain(column: Column[Any]) -> bool:
 
 
 def _process(column: Column[Any]) -> _Process:
-    # The other types are in the driver's own form since they were made fit for storing.
-    if isinstance(column.type, (Enum, UtcDateTime)):
-        return column.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
-    return None
+    form = column.type.dialect_impl(_DIALECT)
+    # What was made fit for storing is a number already; the driver knows bool as one.
+    return None if type(form) in {Boolean, Number} else form.bind_processor(_DIALECT)
 
 
 def _parents(mapper: Mapper[Any]) -> Sequence[tuple[str, str, str]] | None:
@@ -256,7 +259,7 @@ def _parents(mapper: Mapper[Any]) -> Sequence[tuple[str, str, str]] | None:
             related.direction is RelationshipDirection.MANYTOONE
             and _is_by_number(related)
             and related.back_populates
-            and related.mapper is not mapper
+            and _rank(related.mapper) < _rank(mapper)
             and [remote for _, remote in related.local_remote_pairs or ()] == [key]
         ):
             return None
@@ -267,9 +270,16 @@ def _parents(mapper: Mapper[Any]) -> Sequence[tuple[str, str, str]] | None:
 
 def _children(mapper: Mapper[Any]) -> Sequence[tuple[str, str | None]] | None:
     lists = [related for related in mapper.relationships if related.direction is RelationshipDirection.ONETOMANY]
-    if all(_is_by_number(related) and related.uselist and related.collection_class in {None, list} for related in lists):
+    if all(
+        _is_by_number(related) and related.uselist and related.collection_class in {None, list} for related in lists
+    ):
         return [(related.key, related.back_populates) for related in lists]
     return None
+
+
+def _rank(mapper: Mapper[Any]) -> int:
+    table = mapper.local_table
+    return table.metadata.sorted_tables.index(table) if isinstance(table, Table) else 0
 
 
 def _is_by_number(related: RelationshipProperty[Any]) -> bool:

@@ -288,12 +288,13 @@ def _prepare_for_storing(records: Iterable[Any]) -> None:
         complete = getattr(record, "complete_for_storing", None)
         if complete is not None:
             complete()
-        tests = _storable_tests(type(record))
+        kind: type = type(record)
+        tests = _storable_tests(kind)
         for name, value in list(record.__dict__.items()):
             if value is None or name not in tests or tests[name](value):
                 continue
             column_type = object_mapper(record).columns[name].type
-            stored = storable(f"{type(record).__name__}.{name}", column_type, value)
+            stored = storable(f"{kind.__name__}.{name}", column_type, value)
             if stored is not value:
                 setattr(record, name, stored)
 

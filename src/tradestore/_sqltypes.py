@@ -2,8 +2,10 @@
 
 import math
 import operator
+import sys
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, DateTime, Dialect, Double, Enum, Float, Integer, String, Text
@@ -81,23 +83,48 @@ def is_storable(column_type: TypeEngine[Any]) -> Callable[[Any], bool]:
     Args:
         column_type: The column's type.
     """
+    test: Callable[[Any], bool]
     match column_type:
         case Enum():
-            return lambda value: False
-        case String(length=None):
-            return lambda value: type(value) is str and value.isascii() and "\0" not in value
-        case String(length=length):
-            return lambda value: type(value) is str and len(value) <= length and value.isascii() and "\0" not in value
+            test = _unknown
+        case String():
+            longest = sys.maxsize if column_type.length is None else column_type.length
+            test = partial(_is_text, longest)
         case Number() | Float():
-            return lambda value: type(value) is float and math.isfinite(value)
+            test = _is_number
         case Boolean():
-            return lambda value: value is True or value is False
+            test = _is_flag
         case UtcDateTime():
-            return lambda value: type(value) is datetime and value.tzinfo is None
+            test = _is_moment
         case Integer():
-            limit = _limit(column_type)
-            return lambda value: type(value) is int and -limit <= value < limit
-    return lambda value: True
+            test = partial(_is_count, _limit(column_type))
+        case _:
+            test = _unknown
+    return test
+
+
+def _unknown(_value: Any) -> bool:
+    return False
+
+
+def _is_text(longest: int, value: Any) -> bool:
+    return type(value) is str and len(value) <= longest and value.isascii() and "\0" not in value
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is float and math.isfinite(value)
+
+
+def _is_flag(value: Any) -> bool:
+    return type(value) is bool
+
+
+def _is_moment(value: Any) -> bool:
+    return type(value) is datetime and value.tzinfo is None
+
+
+def _is_count(limit: int, value: Any) -> bool:
+    return type(value) is int and -limit <= value < limit
 
 
 def _converted(column_type: TypeEngine[Any], value: Any) -> Any:
