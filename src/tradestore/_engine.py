@@ -226,6 +226,6 @@ def _begin_before_writing(
 
 
 def _begin_once(connection: Connection, cursor: Any, *details: Any) -> None:
-    """Do the same where the connection is the thread's own: a transaction that is open has the lock, or may not."""
+    """Do the same where no other session shares the connection: an open transaction needs nothing more."""
     if not cursor.connection.in_transaction:
         _begin_before_writing(connection, cursor, *details)

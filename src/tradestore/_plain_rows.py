@@ -6,6 +6,7 @@ to carry them out. What is not as simple as the cases here is left to it, as a w
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -45,7 +46,8 @@ class _Plan:
             that holds its row's number.
         children: Attributes that hold a list, and the attribute by which its members refer back.
         insert: The statement.
-        values: Its values: the attributes, and how the driver gets what they hold.
+        names: The attributes that hold its values.
+        processed: The places of the values that the driver gets in another form, with the function that makes it.
     """
 
     mapper: Mapper[Any]
@@ -57,7 +59,8 @@ class _Plan:
     parents: Sequence[tuple[str, str, str]]
     children: Sequence[tuple[str, str | None]]
     insert: str
-    values: Sequence[tuple[str, _Process]]
+    names: Sequence[str]
+    processed: Sequence[tuple[int, Callable[[Any], Any]]]
 
 
 def write_rows(session: Session, new: Sequence[Any], changed: Sequence[Any]) -> bool:
@@ -118,7 +121,7 @@ def _stand_alone(new: Sequence[Any], plans: Mapping[type, _Plan]) -> bool:
     listed = set()
     for record in new:
         fields, plan = record.__dict__, plans[type(record)]
-        if fields.get(plan.key) is not None or None in [fields.get(name) for name in plan.defaulted]:
+        if fields.get(plan.key) is not None or None in map(fields.get, plan.defaulted):
             return False
         for name, reverse in plan.children:
             for child in fields.get(name) or ():
@@ -167,16 +170,15 @@ def _insert(connection: Connection, records: Sequence[Any], plans: Mapping[type,
     """Write rows; the objects get their numbers after the last one, so that a failure leaves them as they were."""
     given: dict[int, dict[str, int]] = {}
     for record in records:
-        plan, fields = plans[type(record)], record.__dict__
+        plan = plans[type(record)]
         numbers = given[id(record)] = {}
         for name, _, number in plan.parents:
-            parent = fields[name]
+            parent = record.__dict__[name]
             numbers[number] = given[id(parent)][plans[type(parent)].key]
-        if numbers:
-            fields = {**fields, **numbers}
-        get = fields.get
-        row = tuple([get(name) if process is None else process(get(name)) for name, process in plan.values])
-        numbers[plan.key] = connection.exec_driver_sql(plan.insert, row).lastrowid
+        row = list(map({**record.__dict__, **numbers}.get, plan.names))
+        for place, process in plan.processed:
+            row[place] = process(row[place])
+        numbers[plan.key] = connection.exec_driver_sql(plan.insert, tuple(row)).lastrowid
     for record in records:
         # Past the instrumentation, as SQLAlchemy does it: these are no changes.
         record.__dict__.update(given[id(record)])
@@ -195,6 +197,8 @@ def _plan(kind: type) -> _Plan | None:
     columns = {name: column for name, column in mapper.columns.items() if column is not key}
     by_column = {column.key: name for name, column in columns.items()}
     compiled = table.insert().inline().compile(dialect=_DIALECT, column_keys=list(by_column))
+    names = [by_column[name] for name in compiled.positiontup or ()]
+    processes = [(place, _process(columns[name])) for place, name in enumerate(names)]
     return _Plan(
         mapper=mapper,
         table=table,
@@ -205,7 +209,8 @@ def _plan(kind: type) -> _Plan | None:
         parents=parents,
         children=children,
         insert=str(compiled),
-        values=[(by_column[name], _process(table.columns[name])) for name in compiled.positiontup or ()],
+        names=names,
+        processed=[(place, process) for place, process in processes if process is not None],
     )
 
 
@@ -245,8 +250,14 @@ def _is_plain(column: Column[Any]) -> bool:
 
 def _process(column: Column[Any]) -> _Process:
     form = column.type.dialect_impl(_DIALECT)
+    if type(form) is UtcDateTime:
+        return _moment_text
     # What was made fit for storing is a number already; the driver knows bool as one.
     return None if type(form) in {Boolean, Number} else form.bind_processor(_DIALECT)
+
+
+def _moment_text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(" ", "microseconds")
 
 
 def _parents(mapper: Mapper[Any]) -> Sequence[tuple[str, str, str]] | None:

@@ -262,7 +262,7 @@ def write(session: Session, statement: Executable) -> None:
 
 def has_changes(session: Session) -> bool:
     """Tell whether the session holds anything that is not committed."""
-    return bool(session.new or session.dirty or session.deleted) or _WRITTEN in session.info
+    return _WRITTEN in session.info or bool(session.new or session.dirty or session.deleted)
 
 
 @event.listens_for(StoreSession, "after_transaction_end")
