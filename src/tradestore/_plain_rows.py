@@ -36,8 +36,7 @@ class _Plan:
     """How the objects of one class are written.
 
     Attributes:
-        mapper: The class' own.
-        table: Its only one.
+        table: The only one of the class.
         rank: Lower for tables that others refer to.
         key: The attribute that holds the row's number.
         columns: All others by the names of their attributes, in the table's order.
@@ -50,7 +49,6 @@ class _Plan:
         processed: The places of the values that the driver gets in another form, with the function that makes it.
     """
 
-    mapper: Mapper[Any]
     table: Table
     rank: int
     key: str
@@ -103,13 +101,12 @@ def _plans(session: Session, kinds: Iterable[type]) -> Mapping[type, _Plan] | No
         return None
     plans = {}
     for kind in kinds:
-        plan = _plan(kind)
-        if plan is None:
+        mapper: Mapper[Any] = class_mapper(kind)
+        plan = _plan(mapper, len(mapper.attrs))
+        heard = mapper.dispatch
+        if plan is None or heard.before_insert or heard.after_insert or heard.before_update or heard.after_update:
             return None
-        heard = plan.mapper.dispatch
-        if heard.before_insert or heard.after_insert or heard.before_update or heard.after_update:
-            return None
-        if plan.mapper.class_manager.dispatch.refresh_flush:
+        if mapper.class_manager.dispatch.refresh_flush:
             return None
         plans[kind] = plan
     return plans
@@ -185,9 +182,13 @@ def _insert(connection: Connection, records: Sequence[Any], plans: Mapping[type,
 
 
 @cache
-def _plan(kind: type) -> _Plan | None:
-    """Return how objects of a class are written, None if it takes more than a row of its own."""
-    mapper: Mapper[Any] = class_mapper(kind)
+def _plan(mapper: Mapper[Any], _attributes: int) -> _Plan | None:
+    """Return how objects of a class are written, None if it takes more than a row of its own.
+
+    Args:
+        mapper: The class' own.
+        _attributes: How many it has: somebody may add one, which makes another plan.
+    """
     table, key = mapper.local_table, mapper.primary_key[0]
     if not isinstance(table, Table) or not _is_single(mapper, table) or not all(map(_is_plain, table.columns)):
         return None
@@ -200,7 +201,6 @@ def _plan(kind: type) -> _Plan | None:
     names = [by_column[name] for name in compiled.positiontup or ()]
     processes = [(place, _process(columns[name])) for place, name in enumerate(names)]
     return _Plan(
-        mapper=mapper,
         table=table,
         rank=_rank(mapper),
         key=mapper.get_property_by_column(key).key,

@@ -11,10 +11,10 @@ from sqlalchemy import Engine, Executable, TextClause, event, inspect
 from sqlalchemy.exc import DBAPIError, IllegalStateChangeError
 from sqlalchemy.orm import (
     InstanceState,
+    Mapper,
     ORMExecuteState,
     Session,
     SessionTransaction,
-    class_mapper,
     object_mapper,
     scoped_session,
     sessionmaker,
@@ -288,20 +288,20 @@ def _prepare_for_storing(records: Iterable[Any]) -> None:
         complete = getattr(record, "complete_for_storing", None)
         if complete is not None:
             complete()
-        kind: type = type(record)
-        tests = _storable_tests(kind)
+        mapper = object_mapper(record)
+        tests = _storable_tests(mapper, len(mapper.attrs))
         for name, value in list(record.__dict__.items()):
             if value is None or name not in tests or tests[name](value):
                 continue
-            column_type = object_mapper(record).columns[name].type
-            stored = storable(f"{kind.__name__}.{name}", column_type, value)
+            stored = storable(f"{type(record).__name__}.{name}", mapper.columns[name].type, value)
             if stored is not value:
                 setattr(record, name, stored)
 
 
 @cache
-def _storable_tests(kind: type) -> Mapping[str, Callable[[Any], bool]]:
-    return {name: is_storable(column.type) for name, column in class_mapper(kind).columns.items()}
+def _storable_tests(mapper: Mapper[Any], _attributes: int) -> Mapping[str, Callable[[Any], bool]]:
+    # Somebody may add a column, which then makes another number of attributes.
+    return {name: is_storable(column.type) for name, column in mapper.columns.items()}
 
 
 @event.listens_for(StoreSession, "do_orm_execute")
