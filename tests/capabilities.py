@@ -38,6 +38,11 @@ class Backend:
         """Whether a server is asked over a connection that can be lost."""
         return self.server is not None
 
+    @property
+    def in_process(self) -> bool:
+        """Whether the engine is a library, so that a statement is a call and no journey."""
+        return not self.networked
+
     def is_one_of(self, names: list[str]) -> bool:
         """Say whether *names* has this engine's id or its first word, as in `sqlite` for `sqlite-file`."""
         return self.id in names or self.id.partition("-")[0] in names

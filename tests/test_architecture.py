@@ -38,7 +38,7 @@ FLOORS = (
         "_trade_orders",
         "_trade_profit",
     },
-    {"base", "_sqltypes", "_engine", "_errors", "_session", "_shared_connection", "_upsert", "database"},
+    {"base", "_sqltypes", "_engine", "_errors", "_plain_rows", "_session", "_shared_connection", "_upsert", "database"},
     {"trade_model", "_order_model", "_reports", "pairlock", "custom_data", "key_value_store", "wallet_history"},
     {"migrations", "_adoption", "pairlock_middleware"},
     {"models", "usedb_context"},

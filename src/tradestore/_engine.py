@@ -143,7 +143,9 @@ def prepare_engine(engine: Engine, options: PoolOptions) -> None:
         event.listen(engine, "connect", _prepare_sqlite)
         if isinstance(engine.pool, StaticPool):
             take_turns(engine, options.busy_timeout)
-        event.listen(engine, "before_cursor_execute", _begin_before_writing)
+            event.listen(engine, "before_cursor_execute", _begin_before_writing)
+        else:
+            event.listen(engine, "before_cursor_execute", _begin_once)
     elif backend in {"mysql", "mariadb"}:
         event.listen(engine, "connect", partial(_prepare_mariadb, options.busy_timeout))
     elif backend == "postgresql":
@@ -221,3 +223,9 @@ def _begin_before_writing(
     """
     if not is_read(statement) and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         take_write_lock(connection)
+
+
+def _begin_once(connection: Connection, cursor: Any, *details: Any) -> None:
+    """Do the same where no other session shares the connection: an open transaction needs nothing more."""
+    if not cursor.connection.in_transaction:
+        _begin_before_writing(connection, cursor, *details)

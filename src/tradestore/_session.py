@@ -1,15 +1,17 @@
 """The one scoped session of the process: whose it is, when it ends, and what it refuses to store."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, Final, cast
 
 from sqlalchemy import Engine, Executable, TextClause, event, inspect
 from sqlalchemy.exc import DBAPIError, IllegalStateChangeError
 from sqlalchemy.orm import (
     InstanceState,
+    Mapper,
     ORMExecuteState,
     Session,
     SessionTransaction,
@@ -22,7 +24,8 @@ from sqlalchemy.util import ScopedRegistry
 
 from tradestore._engine import is_read
 from tradestore._errors import is_deadlock, meaningful_errors
-from tradestore._sqltypes import storable
+from tradestore._plain_rows import write_rows
+from tradestore._sqltypes import is_storable, storable
 from tradestore.exceptions import DatabaseNotReady, DependencyException
 
 __all__ = [
@@ -69,7 +72,12 @@ class StoreSession(Session):
     def flush(self, objects: Any = None) -> None:
         """Write what is pending; on failure nothing of it stays, neither in the database nor in the session."""
         try:
-            super().flush(objects)
+            new, changed, deleted = list(self.new), list(self.dirty), bool(self.deleted)
+            _prepare_for_storing((*new, *changed))
+            if objects or deleted or not write_rows(self, new, changed):
+                super().flush(objects)
+            if new or changed or deleted:
+                self.info[_WRITTEN] = True
         except BaseException as e:
             self._give_up(e)
             raise
@@ -254,12 +262,7 @@ def write(session: Session, statement: Executable) -> None:
 
 def has_changes(session: Session) -> bool:
     """Tell whether the session holds anything that is not committed."""
-    return bool(session.new or session.dirty or session.deleted) or _WRITTEN in session.info
-
-
-@event.listens_for(StoreSession, "after_flush")
-def _note_writing(session: Session, *_: Any) -> None:
-    session.info[_WRITTEN] = True
+    return _WRITTEN in session.info or bool(session.new or session.dirty or session.deleted)
 
 
 @event.listens_for(StoreSession, "after_transaction_end")
@@ -279,20 +282,26 @@ def _refuse_half_of_the_work(session: Session) -> None:
         raise DependencyException(msg)
 
 
-@event.listens_for(StoreSession, "before_flush")
-def _prepare_for_storing(session: Session, *_: Any) -> None:
+def _prepare_for_storing(records: Iterable[Any]) -> None:
     """Bring every value into the form that it comes back in, or refuse it, before the first statement goes out."""
-    for record in [*session.new, *session.dirty]:
+    for record in records:
         complete = getattr(record, "complete_for_storing", None)
         if complete is not None:
             complete()
-        columns = object_mapper(record).columns
+        mapper = object_mapper(record)
+        tests = _storable_tests(mapper, len(mapper.attrs))
         for name, value in list(record.__dict__.items()):
-            if value is None or name not in columns:
+            if value is None or name not in tests or tests[name](value):
                 continue
-            stored = storable(f"{type(record).__name__}.{name}", columns[name].type, value)
+            stored = storable(f"{type(record).__name__}.{name}", mapper.columns[name].type, value)
             if stored is not value:
                 setattr(record, name, stored)
+
+
+@cache
+def _storable_tests(mapper: Mapper[Any], _attributes: int) -> Mapping[str, Callable[[Any], bool]]:
+    # Somebody may add a column, which then makes another number of attributes.
+    return {name: is_storable(column.type) for name, column in mapper.columns.items()}
 
 
 @event.listens_for(StoreSession, "do_orm_execute")

@@ -1,7 +1,11 @@
 """Column types that keep the same value on every engine."""
 
+import math
 import operator
+import sys
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, DateTime, Dialect, Double, Enum, Float, Integer, String, Text
@@ -12,7 +16,7 @@ from tradestore._clock import as_naive_utc
 from tradestore.accounting._decimal import finite
 from tradestore.exceptions import InvalidValue
 
-__all__ = ["BigCount", "LongText", "Number", "UtcDateTime", "storable"]
+__all__ = ["BigCount", "LongText", "Number", "UtcDateTime", "is_storable", "storable"]
 
 _MYSQL = ("mysql", "mariadb")
 _SHOWN = 60
@@ -73,6 +77,56 @@ def storable(owner: str, column_type: TypeEngine[Any], value: Any) -> Any:
         raise InvalidValue(msg) from None
 
 
+def is_storable(column_type: TypeEngine[Any]) -> Callable[[Any], bool]:
+    """Return a quick test that knows most of the values which :func:`storable` returns as they are.
+
+    Args:
+        column_type: The column's type.
+    """
+    test: Callable[[Any], bool]
+    match column_type:
+        case Enum():
+            test = _unknown
+        case String():
+            longest = sys.maxsize if column_type.length is None else column_type.length
+            test = partial(_is_text, longest)
+        case Number() | Float():
+            test = _is_number
+        case Boolean():
+            test = _is_flag
+        case UtcDateTime():
+            test = _is_moment
+        case Integer():
+            test = partial(_is_count, _limit(column_type))
+        case _:
+            test = _unknown
+    return test
+
+
+def _unknown(_value: Any) -> bool:
+    return False
+
+
+def _is_text(longest: int, value: Any) -> bool:
+    return type(value) is str and len(value) <= longest and value.isascii() and "\0" not in value
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is float and math.isfinite(value)
+
+
+def _is_flag(value: Any) -> bool:
+    return type(value) is bool
+
+
+def _is_moment(value: Any) -> bool:
+    return type(value) is datetime and value.tzinfo is None
+
+
+def _is_count(limit: int, value: Any) -> bool:
+    return type(value) is int and -limit <= value < limit
+
+
 def _converted(column_type: TypeEngine[Any], value: Any) -> Any:
     converted = value
     match column_type:
@@ -131,7 +185,7 @@ def _moment(value: Any) -> datetime:
 
 
 def _count(column_type: Integer, value: Any) -> int:
-    limit: int = 2 ** (63 if isinstance(column_type, BigInteger) else 31)
+    limit = _limit(column_type)
     try:
         count = operator.index(value)
     except TypeError:
@@ -140,3 +194,8 @@ def _count(column_type: Integer, value: Any) -> int:
         msg = f"a whole number between {-limit} and {limit - 1} was expected"
         raise ValueError(msg)
     return count
+
+
+def _limit(column_type: Integer) -> int:
+    limit: int = 2 ** (63 if isinstance(column_type, BigInteger) else 31)
+    return limit
