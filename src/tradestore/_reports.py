@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, case, func, literal, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tradestore._database_only import refuse
+from tradestore._planning import sorted_late
 from tradestore._session import SessionType
 from tradestore.base import ModelBase
 from tradestore.constants import PROFIT_DECIMALS
@@ -156,16 +157,21 @@ def performance_query(
     Returns:
         A query whose rows are the columns, ``profit_ratio``, ``profit_sum_abs`` (stake currency) and ``count``.
     """
-    trades, invested = _trades(), _invested_per_trade()
+    # Under a name of its own: the caller's filters may ask for orders themselves.
+    trades, entries = _trades(), _orders().alias("entry")
     names = [column.key for column in columns]
+    # All closed trades are read as they lie there; to few of them an index leads.
+    trade_id = trades.c.id if len(filters) <= 1 else sorted_late(trades.c.id)
     each = (
         select(
             *(func.coalesce(trades.c[name], fallback).label(name) for name in names),
             func.coalesce(trades.c.close_profit_abs, 0.0).label("profit"),
-            func.coalesce(invested.c.invested, 0.0).label("invested"),
+            func.coalesce(func.sum(_invested_by(entries)), 0.0).label("invested"),
         )
-        .select_from(trades.outerjoin(invested, invested.c.trade_id == trades.c.id))
+        .select_from(trades.outerjoin(entries, _is_entry_of_trade(entries)))
         .where(*filters)
+        # The id alone would do, but not every server knows that the rest follows from it.
+        .group_by(trade_id, *(trades.c[name] for name in names), trades.c.close_profit_abs)
         .subquery("each_trade")
     )
     profit, cost = func.sum(each.c.profit), func.sum(each.c.invested)
@@ -217,7 +223,7 @@ def mix_tag_query(filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
 def volume_query(filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
     """Build the query for what everything filled cost, in stake currency."""
     trades, orders = _trades(), _orders()
-    cost = func.coalesce(orders.c.cost, orders.c.filled * _price())
+    cost = func.coalesce(orders.c.cost, orders.c.filled * _price(orders))
     return (
         select(func.coalesce(func.sum(cost), 0.0))
         .select_from(orders.join(trades, orders.c.ft_trade_id == trades.c.id))
@@ -247,24 +253,19 @@ def _percent(ratio: float) -> float:
     return round(ratio * 100, 2)
 
 
-def _invested_per_trade() -> Any:
-    trades, orders = _trades(), _orders()
+def _invested_by(orders: Any) -> ColumnElement[float]:
+    leverage = func.coalesce(func.nullif(_trades().c.leverage, 0.0), 1.0)
+    invested: ColumnElement[float] = orders.c.filled * _price(orders) / leverage
+    return invested
+
+
+def _is_entry_of_trade(orders: Any) -> ColumnElement[bool]:
+    trades = _trades()
     entry_side = case((trades.c.is_short, "sell"), else_="buy")
-    leverage = func.coalesce(func.nullif(trades.c.leverage, 0.0), 1.0)
-    return (
-        select(
-            orders.c.ft_trade_id.label("trade_id"),
-            func.sum(orders.c.filled * _price() / leverage).label("invested"),
-        )
-        .select_from(orders.join(trades, orders.c.ft_trade_id == trades.c.id))
-        .where(orders.c.filled > 0, orders.c.ft_order_side == entry_side)
-        .group_by(orders.c.ft_trade_id)
-        .subquery("invested")
-    )
+    return and_(orders.c.ft_trade_id == trades.c.id, orders.c.filled > 0, orders.c.ft_order_side == entry_side)
 
 
-def _price() -> ColumnElement[float]:
-    orders = _orders()
+def _price(orders: Any) -> ColumnElement[float]:
     return func.coalesce(orders.c.average, orders.c.price, orders.c.stop_price, orders.c.ft_price)
 
 
