@@ -104,7 +104,7 @@ class Trade(TradePages, TradeStream, TradeReports, ModelBase, LocalTrade):
 
     # A list of orders is no list of plain orders to a type checker, though whoever reads it may treat it as one.
     orders: Mapped[list[Order]] = relationship(  # type: ignore[assignment]
-        order_by=Order.id, back_populates="_trade_live", cascade="all, delete-orphan", lazy="selectin"
+        order_by=sorted_late(Order.id), back_populates="_trade_live", cascade="all, delete-orphan", lazy="selectin"
     )
     custom_data: Mapped[list[_CustomData]] = relationship(cascade="all, delete-orphan")
 
