@@ -8,7 +8,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-__all__ = ["Flag", "sorted_late"]
+__all__ = ["Flag", "unindexed"]
 
 
 class Flag(Boolean):
@@ -28,21 +28,22 @@ class Flag(Boolean):
     comparator_factory = Comparator
 
 
-class sorted_late(FunctionElement[Any]):  # noqa: N801 - reads as the function that it is in SQL
-    """A column to sort or group by after the filter.
+class unindexed(FunctionElement[Any]):  # noqa: N801 - reads as the function that it is in SQL
+    """A column that is to be filtered, sorted or grouped by without an index.
 
-    SQLite would rather walk through a whole table in the order of its key than sort the few rows that an index finds.
-    The other engines know how many rows there are, and get the column as it is.
+    SQLite counts no rows: it would rather walk through a whole table in the order of its key than sort the few that
+    another index finds, and would fetch nearly all rows one by one by the flag that they share. The other engines know
+    better, and get the column as it is.
     """
 
     inherit_cache = True
 
 
-@compiles(sorted_late)
-def _as_it_is(element: sorted_late, compiler: SQLCompiler, **kwargs: Any) -> str:
+@compiles(unindexed)
+def _as_it_is(element: unindexed, compiler: SQLCompiler, **kwargs: Any) -> str:
     return compiler.process(element.clauses, **kwargs)
 
 
-@compiles(sorted_late, "sqlite")
-def _hidden_from_the_planner(element: sorted_late, compiler: SQLCompiler, **kwargs: Any) -> str:
+@compiles(unindexed, "sqlite")
+def _hidden_from_the_planner(element: unindexed, compiler: SQLCompiler, **kwargs: Any) -> str:
     return f"+{compiler.process(element.clauses, **kwargs)}"

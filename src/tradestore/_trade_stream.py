@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, select
 
 from tradestore._database_only import refuse
 from tradestore._plain_twin import plain_trade
-from tradestore._planning import sorted_late
+from tradestore._planning import unindexed
 from tradestore._reports import TradeFilter, conditions
 from tradestore._session import SessionType
 from tradestore._trade_json import trade_to_json, without_orders
@@ -72,6 +72,6 @@ def _orders_of(session: SessionType, trades: Sequence[Row[Any]]) -> dict[int, li
     if trades:
         names = orders.columns.keys()
         query = select(orders).where(orders.c.ft_trade_id.in_([trade.id for trade in trades]))
-        for row in session.execute(query.order_by(sorted_late(orders.c.id))):
+        for row in session.execute(query.order_by(unindexed(orders.c.id))):
             found[row.ft_trade_id].append(dict(zip(names, row, strict=True)))
     return found

@@ -13,9 +13,9 @@ from tradestore._database_only import refuse
 from tradestore._order_model import Order, UnpricedOrder
 from tradestore._pages import TradePages
 from tradestore._plain_twin import plain_trade, values_of
-from tradestore._planning import sorted_late
+from tradestore._planning import unindexed
 from tradestore._record import cut
-from tradestore._reports import TradeFilter, TradeReports, conditions
+from tradestore._reports import TradeFilter, TradeReports, closed, conditions
 from tradestore._session import settle
 from tradestore._trade_json import trade_to_json
 from tradestore._trade_stream import TradeStream
@@ -104,7 +104,7 @@ class Trade(TradePages, TradeStream, TradeReports, ModelBase, LocalTrade):
 
     # A list of orders is no list of plain orders to a type checker, though whoever reads it may treat it as one.
     orders: Mapped[list[Order]] = relationship(  # type: ignore[assignment]
-        order_by=sorted_late(Order.id), back_populates="_trade_live", cascade="all, delete-orphan", lazy="selectin"
+        order_by=unindexed(Order.id), back_populates="_trade_live", cascade="all, delete-orphan", lazy="selectin"
     )
     custom_data: Mapped[list[_CustomData]] = relationship(cascade="all, delete-orphan")
 
@@ -171,7 +171,7 @@ class Trade(TradePages, TradeStream, TradeReports, ModelBase, LocalTrade):
     def get_trades(trade_filter: TradeFilter = None, include_orders: bool = True) -> ScalarResult["Trade"]:
         """Return the matching trades by id; arguments and errors as in :meth:`get_trades_query`."""
         query = Trade.get_trades_query(trade_filter, include_orders)
-        return Trade.session.scalars(query.order_by(sorted_late(Trade.id) if conditions(trade_filter) else Trade.id))
+        return Trade.session.scalars(query.order_by(unindexed(Trade.id) if conditions(trade_filter) else Trade.id))
 
     @staticmethod
     def get_trades_proxy(
@@ -225,7 +225,7 @@ class Trade(TradePages, TradeStream, TradeReports, ModelBase, LocalTrade):
         """Return the profit of all closed trades together, in stake currency."""
         if not Trade.use_db:
             return LocalTrade.get_total_closed_profit()
-        total = select(func.sum(Trade.close_profit_abs)).where(Trade.is_open.is_(False))
+        total = select(func.sum(Trade.close_profit_abs)).where(closed(alone=True))
         return round(Trade.session.scalar(total) or 0.0, PROFIT_DECIMALS)
 
     @staticmethod
