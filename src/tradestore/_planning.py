@@ -14,16 +14,18 @@ __all__ = ["Flag", "unindexed"]
 class Flag(Boolean):
     """A yes or no whose ``is_(True)`` is written as ``= true``: MariaDB uses no index for ``IS true``.
 
-    In a filter both mean the same, also for a value that is missing.
+    Where a value may be missing it stays as it is: turned around, the two would differ.
     """
 
     class Comparator(Boolean.Comparator[bool]):
-        """Compares with equality wherever a value is compared with."""
+        """Compares with equality where it means the same."""
 
         def operate(self, op: Any, *other: Any, **kwargs: Any) -> ColumnElement[Any]:
             """Take ``is_`` with True or False as ``==``."""
-            is_flag = op is operators.is_ and isinstance(other[0], bool)
-            return super().operate(operators.eq if is_flag else op, *other, **kwargs)
+            is_equality = (
+                op is operators.is_ and isinstance(other[0], bool) and not getattr(self.expr, "nullable", True)
+            )
+            return super().operate(operators.eq if is_equality else op, *other, **kwargs)
 
     comparator_factory = Comparator
 
