@@ -23,6 +23,7 @@ class Backend:
         row_locks: Two transactions may write at the same time, and so wait for each other or deadlock.
         transactional_ddl: A transaction that is rolled back takes its schema changes along.
         checks_types: The engine itself refuses a text that is too long or not of the column's type.
+        counts_rows: The engine keeps statistics for its planner by itself, without being told to.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Backend:
     row_locks: bool = True
     transactional_ddl: bool = True
     checks_types: bool = True
+    counts_rows: bool = True
 
     @property
     def networked(self) -> bool:
@@ -49,8 +51,10 @@ class Backend:
 
 
 BACKENDS = (
-    Backend(id="sqlite-memory", scheme="sqlite", persistent=False, row_locks=False, checks_types=False),
-    Backend(id="sqlite-file", scheme="sqlite", row_locks=False, checks_types=False),
+    Backend(
+        id="sqlite-memory", scheme="sqlite", persistent=False, row_locks=False, checks_types=False, counts_rows=False
+    ),
+    Backend(id="sqlite-file", scheme="sqlite", row_locks=False, checks_types=False, counts_rows=False),
     Backend(id="postgresql-psycopg2", scheme="postgresql", server=PostgresServer),
     Backend(id="postgresql-psycopg", scheme="postgresql+psycopg", server=PostgresServer),
     Backend(id="mysql", scheme="mysql", server=MariaDBServer, transactional_ddl=False),

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from tradestore.constants import DATETIME_FORMAT
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - moments without offset are UTC here
+_MILLISECOND = timedelta(milliseconds=1)
 
 _LAST_PLAUSIBLE_SECOND = 10**11
 """A larger timestamp counts milliseconds: as seconds it would lie in the year 5138."""
@@ -45,7 +47,16 @@ def from_timestamp(timestamp: float) -> datetime:
 
 def to_milliseconds(moment: datetime) -> int:
     """Return the moment as whole milliseconds since 1970."""
-    return (as_utc(moment) - _EPOCH) // timedelta(milliseconds=1)
+    return (as_naive_utc(moment) - _NAIVE_EPOCH) // _MILLISECOND
+
+
+def moment_to_json(moment: datetime | None) -> tuple[str, int] | tuple[None, None]:
+    """Return the moment in both forms of JSON answers: as text to the second, and as milliseconds since 1970."""
+    if moment is None:
+        return None, None
+    naive = as_naive_utc(moment)
+    # What strftime would write, in a fifth of the time: a trade with its orders has a dozen moments.
+    return naive.isoformat(" ", "seconds"), (naive - _NAIVE_EPOCH) // _MILLISECOND
 
 
 def to_text(moment: datetime | None) -> str | None:

@@ -19,6 +19,24 @@ class DatabaseOnly:
         refuse("get_trades_query")
 
     @staticmethod
+    def get_trades_page(
+        *,
+        after: Any = None,
+        limit: int = 100,
+        trade_filter: Any = None,
+        include_orders: bool = True,
+        newest_first: bool = False,
+        by: Any = "id",
+    ) -> Any:
+        """Refuse: pages are cut by the database."""
+        refuse("get_trades_page")
+
+    @staticmethod
+    def get_trades_json(trade_filter: Any = None, *, minified: bool = False, include_orders: bool = True) -> Any:
+        """Refuse: filters are SQL expressions. Use ``to_json`` of each trade."""
+        refuse("get_trades_json")
+
+    @staticmethod
     def get_open_trades_without_assigned_fees() -> Any:
         """Refuse: backtests know all fees."""
         refuse("get_open_trades_without_assigned_fees")

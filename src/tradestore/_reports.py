@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, case, func, literal, select
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, false, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tradestore._database_only import refuse
+from tradestore._planning import unindexed
 from tradestore._session import SessionType
 from tradestore.base import ModelBase
 from tradestore.constants import PROFIT_DECIMALS
@@ -46,7 +48,7 @@ class TradeReports:
 
     @staticmethod
     def _generic_performance_query(
-        columns: Sequence[InstrumentedAttribute[Any]],
+        columns: Sequence[ColumnElement[Any] | InstrumentedAttribute[Any]],
         filters: Sequence[ColumnElement[bool]],
         fallback: str = "",
     ) -> Select[Any]:
@@ -60,10 +62,8 @@ class TradeReports:
         Args:
             start_date: Only of trades closed since then (UTC).
         """
-        filters = cls._closed(None)
-        if start_date is not None:
-            filters.append(cls.close_date >= start_date)
-        rows = cls._rows(performance_query([cls.pair], filters, ""), "get_overall_performance")
+        query = _performance_of_closed("pair", "", since=start_date is not None)
+        rows = cls._rows(query, "get_overall_performance", since=start_date)
         return [
             {
                 "pair": row.pair,
@@ -79,14 +79,14 @@ class TradeReports:
     @classmethod
     def get_enter_tag_performance(cls, pair: str | None) -> list[dict[str, Any]]:
         """Return what each entry tag brought, of one pair or of all, best profit first."""
-        query = performance_query([cls.enter_tag], cls._closed(pair), NO_TAG)
-        return _report(cls._rows(query, "get_enter_tag_performance"), "enter_tag")
+        query = _performance_of_closed("enter_tag", NO_TAG, of_pair=pair is not None)
+        return _report(cls._rows(query, "get_enter_tag_performance", pair=pair), "enter_tag")
 
     @classmethod
     def get_exit_reason_performance(cls, pair: str | None) -> list[dict[str, Any]]:
         """Return what each exit reason brought, of one pair or of all, best profit first."""
-        query = performance_query([cls.exit_reason], cls._closed(pair), NO_TAG)
-        return _report(cls._rows(query, "get_exit_reason_performance"), "exit_reason")
+        query = _performance_of_closed("exit_reason", NO_TAG, of_pair=pair is not None)
+        return _report(cls._rows(query, "get_exit_reason_performance", pair=pair), "exit_reason")
 
     @classmethod
     def get_mix_tag_performance(cls, pair: str | None) -> list[dict[str, Any]]:
@@ -94,7 +94,8 @@ class TradeReports:
 
         The ratio of a group is the sum of its trades' ratios.
         """
-        return _report(cls._rows(mix_tag_query(cls._closed(pair)), "get_mix_tag_performance"), "mix_tag")
+        query = _mix_tags_of_closed(of_pair=pair is not None)
+        return _report(cls._rows(query, "get_mix_tag_performance", pair=pair), "mix_tag")
 
     @classmethod
     def get_best_pair(cls, trade_filter: TradeFilter = None) -> BestPair | None:
@@ -103,7 +104,8 @@ class TradeReports:
         Args:
             trade_filter: Further SQL expressions on the columns; the caller's list stays as it is.
         """
-        query = performance_query([cls.pair], [*cls._closed(None), *conditions(trade_filter)], "")
+        filters = conditions(trade_filter)
+        query = performance_query([cls.pair], [closed(alone=not filters), *filters], "")
         for row in cls._rows(query.limit(1), "get_best_pair"):
             return BestPair._make((row.pair, row.profit_ratio, _money(row.profit_sum_abs), row.count))
         return None
@@ -119,15 +121,10 @@ class TradeReports:
         return _money(rows[0][0])
 
     @classmethod
-    def _closed(cls, pair: str | None) -> list[ColumnElement[bool]]:
-        filters = [cls.is_open.is_(False)]
-        return filters if pair is None else [*filters, cls.pair == pair]
-
-    @classmethod
-    def _rows(cls, query: Select[Any], report: str) -> Sequence[Row[Any]]:
+    def _rows(cls, query: Select[Any], report: str, **values: Any) -> Sequence[Row[Any]]:
         if not cls.use_db:
             refuse(report)
-        rows: Sequence[Row[Any]] = cls.session.execute(query).all()
+        rows: Sequence[Row[Any]] = cls.session.execute(query, values).all()
         return rows
 
 
@@ -138,8 +135,18 @@ def conditions(trade_filter: TradeFilter) -> list[ColumnElement[bool]]:
     return list(trade_filter) if isinstance(trade_filter, Sequence) else [trade_filter]
 
 
+def closed(*, alone: bool) -> ColumnElement[bool]:
+    """Return the condition that a trade is closed.
+
+    Args:
+        alone: Whether it is the only one, so that nearly all trades meet it.
+    """
+    is_open = _trades().c.is_open
+    return (unindexed(is_open) if alone else is_open) == false()
+
+
 def performance_query(
-    columns: Sequence[InstrumentedAttribute[Any]],
+    columns: Sequence[ColumnElement[Any] | InstrumentedAttribute[Any]],
     filters: Sequence[ColumnElement[bool]],
     fallback: str,
 ) -> Select[Any]:
@@ -156,16 +163,21 @@ def performance_query(
     Returns:
         A query whose rows are the columns, ``profit_ratio``, ``profit_sum_abs`` (stake currency) and ``count``.
     """
-    trades, invested = _trades(), _invested_per_trade()
-    names = [column.key for column in columns]
+    # Under a name of its own: the caller's filters may ask for orders themselves.
+    trades, entries = _trades(), _orders().alias("entry")
+    names = [str(column.key) for column in columns]
+    # All closed trades are read as they lie there; to few of them an index leads.
+    trade_id = trades.c.id if len(filters) <= 1 else unindexed(trades.c.id)
     each = (
         select(
             *(func.coalesce(trades.c[name], fallback).label(name) for name in names),
             func.coalesce(trades.c.close_profit_abs, 0.0).label("profit"),
-            func.coalesce(invested.c.invested, 0.0).label("invested"),
+            func.coalesce(func.sum(_invested_by(entries)), 0.0).label("invested"),
         )
-        .select_from(trades.outerjoin(invested, invested.c.trade_id == trades.c.id))
+        .select_from(trades.outerjoin(entries, _is_entry_of_trade(entries)))
         .where(*filters)
+        # The id alone would do, but not every server knows that the rest follows from it.
+        .group_by(trade_id, *(trades.c[name] for name in names), trades.c.close_profit_abs)
         .subquery("each_trade")
     )
     profit, cost = func.sum(each.c.profit), func.sum(each.c.invested)
@@ -217,12 +229,33 @@ def mix_tag_query(filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
 def volume_query(filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
     """Build the query for what everything filled cost, in stake currency."""
     trades, orders = _trades(), _orders()
-    cost = func.coalesce(orders.c.cost, orders.c.filled * _price())
+    cost = func.coalesce(orders.c.cost, orders.c.filled * _price(orders))
     return (
         select(func.coalesce(func.sum(cost), 0.0))
         .select_from(orders.join(trades, orders.c.ft_trade_id == trades.c.id))
         .where(orders.c.filled > 0, *filters)
     )
+
+
+@cache
+def _performance_of_closed(column: str, fallback: str, *, of_pair: bool = False, since: bool = False) -> Select[Any]:
+    """Return a standard report's query, which takes longer to build than many a database to answer it."""
+    return performance_query([_trades().c[column]], _standard_filters(of_pair=of_pair, since=since), fallback)
+
+
+@cache
+def _mix_tags_of_closed(*, of_pair: bool) -> Select[Any]:
+    return mix_tag_query(_standard_filters(of_pair=of_pair, since=False))
+
+
+def _standard_filters(*, of_pair: bool, since: bool) -> list[ColumnElement[bool]]:
+    trades = _trades().c
+    filters = [closed(alone=not of_pair and not since)]
+    if of_pair:
+        filters.append(trades.pair == bindparam("pair"))
+    if since:
+        filters.append(trades.close_date >= bindparam("since"))
+    return filters
 
 
 def _report(rows: Sequence[Row[Any]], name: str) -> list[dict[str, Any]]:
@@ -247,24 +280,19 @@ def _percent(ratio: float) -> float:
     return round(ratio * 100, 2)
 
 
-def _invested_per_trade() -> Any:
-    trades, orders = _trades(), _orders()
+def _invested_by(orders: Any) -> ColumnElement[float]:
+    leverage = func.coalesce(func.nullif(_trades().c.leverage, 0.0), 1.0)
+    invested: ColumnElement[float] = orders.c.filled * _price(orders) / leverage
+    return invested
+
+
+def _is_entry_of_trade(orders: Any) -> ColumnElement[bool]:
+    trades = _trades()
     entry_side = case((trades.c.is_short, "sell"), else_="buy")
-    leverage = func.coalesce(func.nullif(trades.c.leverage, 0.0), 1.0)
-    return (
-        select(
-            orders.c.ft_trade_id.label("trade_id"),
-            func.sum(orders.c.filled * _price() / leverage).label("invested"),
-        )
-        .select_from(orders.join(trades, orders.c.ft_trade_id == trades.c.id))
-        .where(orders.c.filled > 0, orders.c.ft_order_side == entry_side)
-        .group_by(orders.c.ft_trade_id)
-        .subquery("invested")
-    )
+    return and_(orders.c.ft_trade_id == trades.c.id, orders.c.filled > 0, orders.c.ft_order_side == entry_side)
 
 
-def _price() -> ColumnElement[float]:
-    orders = _orders()
+def _price(orders: Any) -> ColumnElement[float]:
     return func.coalesce(orders.c.average, orders.c.price, orders.c.stop_price, orders.c.ft_price)
 
 

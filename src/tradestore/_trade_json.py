@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tradestore._clock import from_timestamp, to_milliseconds, to_text
+from tradestore._clock import from_timestamp, moment_to_json
 from tradestore.accounting._decimal import exact, exact_sum, subtract
 from tradestore.constants import PROFIT_DECIMALS
 
@@ -33,6 +33,25 @@ _RANGE = ("min_rate", "max_rate")
 
 _SAME_NAME = ("pair", "base_currency", "is_open", "close_rate", *_NOTES, *_FEES, *_EXIT, *_RANGE, *_TERMS)
 """Fields that a trade is read back from under their own name; a field that the text lacks keeps its default."""
+
+
+_TOLD_BY_ORDERS = (
+    "open_fill_date",
+    "open_fill_timestamp",
+    "stoploss_last_update",
+    "stoploss_last_update_timestamp",
+    "nr_of_successful_entries",
+    "nr_of_successful_exits",
+    "has_open_orders",
+    "orders",
+)
+
+
+def without_orders(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what :func:`trade_to_json` gave without what is wrong for a trade whose orders were not read."""
+    for name in _TOLD_BY_ORDERS:
+        del values[name]
+    return values
 
 
 def trade_to_json(trade: "LocalTrade", *, minified: bool) -> dict[str, Any]:
@@ -70,7 +89,7 @@ def trade_to_json(trade: "LocalTrade", *, minified: bool) -> dict[str, Any]:
 
 def _opening(trade: "LocalTrade") -> dict[str, Any]:
     return {
-        **_moment("open_date", "open_timestamp", trade.open_date_utc),
+        **_moment("open_date", "open_timestamp", trade.open_date),
         **_moment("open_fill_date", "open_fill_timestamp", trade.date_entry_fill_utc),
         "open_rate": trade.open_rate,
         "open_rate_requested": trade.open_rate_requested,
@@ -201,10 +220,8 @@ def _read_order(data: Mapping[str, Any], pair: str) -> dict[str, Any]:
 
 
 def _moment(date_key: str, timestamp_key: str, moment: "datetime | None") -> dict[str, Any]:
-    return {
-        date_key: to_text(moment),
-        timestamp_key: None if moment is None else to_milliseconds(moment),
-    }
+    text, timestamp = moment_to_json(moment)
+    return {date_key: text, timestamp_key: timestamp}
 
 
 def _read_moment(data: Mapping[str, Any], key: str) -> "datetime | None":

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, MetaData, String, event
 from sqlalchemy.orm import DeclarativeBase, class_mapper
 
 from tradestore._engine import exact_collation
+from tradestore._planning import Flag
 from tradestore._session import SessionType, scoped
 from tradestore._sqltypes import Number, UtcDateTime
 from tradestore.constants import TAG_LENGTH
@@ -17,7 +18,7 @@ from tradestore.constants import TAG_LENGTH
 __all__ = ["ModelBase", "SessionType"]
 
 NAMING_CONVENTION = {
-    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
     "fk": "%(table_name)s_%(column_0_name)s_fkey",
@@ -38,6 +39,7 @@ class ModelBase(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
+        bool: Flag(),
         datetime: UtcDateTime(),
         float: Number(),
         str: String(TAG_LENGTH),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from tradestore._clock import as_utc, to_milliseconds, to_text, utc_now
+from tradestore._clock import as_utc, moment_to_json, to_text, utc_now
 from tradestore._exchange_dict import order_id_of, plain_side, read_fill_time, read_order, write_order
 from tradestore._record import CutText, PlainRecord
 from tradestore.accounting._decimal import divide, exact, multiply, subtract
@@ -255,27 +255,31 @@ class LocalOrder(PlainRecord):
             entry_side: The side on which its trade enters.
             minified: Only what a backtest's result needs.
         """
+        filled_at, filled_timestamp = moment_to_json(self.order_filled_date)
+        side = self.ft_order_side
         values: dict[str, Any] = {
             "amount": self.safe_amount,
             "safe_price": self.safe_price,
-            "ft_order_side": self.ft_order_side,
-            "order_filled_timestamp": _timestamp(self.order_filled_date),
-            "ft_is_entry": self.ft_order_side == entry_side,
+            "ft_order_side": side,
+            "order_filled_timestamp": filled_timestamp,
+            "ft_is_entry": side == entry_side,
             "ft_order_tag": self.ft_order_tag,
             "cost": self.cost or 0,
         }
         if minified:
             return values
+        placed_at, placed_timestamp = moment_to_json(self.order_date)
+        average = self.average
         return values | {
             "pair": self.ft_pair,
             "order_id": self.order_id,
             "status": self.status,
-            "average": round(self.average, PROFIT_DECIMALS) if self.average else 0,
+            "average": round(average, PROFIT_DECIMALS) if average else 0,
             "filled": self.filled,
             "is_open": self.ft_is_open,
-            "order_date": None if self.order_date_utc is None else to_text(self.order_date_utc),
-            "order_timestamp": _timestamp(self.order_date),
-            "order_filled_date": to_text(self.order_filled_utc),
+            "order_date": placed_at,
+            "order_timestamp": placed_timestamp,
+            "order_filled_date": filled_at,
             "order_type": self.order_type,
             "price": self.price,
             "remaining": self.remaining,
@@ -293,7 +297,3 @@ class LocalOrder(PlainRecord):
             f"filled={self.safe_filled}, price={self.safe_price}, amount={self.amount}, status={self.status}, "
             f"date={to_text(self.order_date_utc)})"
         )
-
-
-def _timestamp(moment: datetime | None) -> int | None:
-    return None if moment is None else to_milliseconds(moment)

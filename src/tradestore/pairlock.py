@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ScalarResult, String, select
+from sqlalchemy import Index, ScalarResult, String, select
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from tradestore._clock import utc_now
@@ -18,6 +18,8 @@ class PairLock(ModelBase, LocalPairLock):
     """A pair that must not be entered until a time."""
 
     __tablename__ = "pairlocks"
+    # Most locks are active and over: nobody releases a lock that has ended.
+    __table_args__ = (Index(None, "active", "lock_end_time"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     pair: Mapped[str] = mapped_column(String(PAIR_LENGTH), index=True)

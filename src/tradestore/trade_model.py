@@ -5,15 +5,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from sqlalchemy import ColumnElement, Enum, ScalarResult, Select, String, func, select
+from sqlalchemy import ColumnElement, Enum, Index, ScalarResult, Select, String, func, select
 from sqlalchemy.orm import Mapped, mapped_column, raiseload, relationship, subqueryload, validates
 
 from tradestore._clock import utc_now
 from tradestore._database_only import refuse
 from tradestore._order_model import Order, UnpricedOrder
+from tradestore._pages import TradePages
+from tradestore._plain_twin import plain_trade, values_of
+from tradestore._planning import unindexed
 from tradestore._record import cut
-from tradestore._reports import TradeFilter, TradeReports, conditions
+from tradestore._reports import TradeFilter, TradeReports, closed, conditions
 from tradestore._session import settle
+from tradestore._trade_json import trade_to_json
+from tradestore._trade_stream import TradeStream
 from tradestore.accounting._decimal import exact_sum
 from tradestore.accounting.profit import ProfitStruct
 from tradestore.base import ModelBase
@@ -28,7 +33,7 @@ from tradestore.local_trade import LocalTrade
 __all__ = ["LocalTrade", "Order", "ProfitStruct", "Trade", "UnpricedOrder"]
 
 
-class Trade(TradeReports, ModelBase, LocalTrade):
+class Trade(TradePages, TradeStream, TradeReports, ModelBase, LocalTrade):
     """One position in one pair, from its first entry to its last exit. See :class:`LocalTrade` for its rules.
 
     Attributes:
@@ -39,6 +44,11 @@ class Trade(TradeReports, ModelBase, LocalTrade):
     order_class: ClassVar[type[LocalOrder]] = Order
 
     __tablename__ = "trades"
+    __table_args__ = (
+        # Open ones and those closed since; the same of a pair.
+        Index(None, "is_open", "close_date"),
+        Index(None, "pair", "is_open", "close_date"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     exchange: Mapped[str] = mapped_column(String(EXCHANGE_LENGTH))
@@ -64,7 +74,7 @@ class Trade(TradeReports, ModelBase, LocalTrade):
     max_stake_amount: Mapped[float | None]
     amount: Mapped[float]
     amount_requested: Mapped[float | None]
-    open_date: Mapped[datetime] = mapped_column(default=utc_now)
+    open_date: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     close_date: Mapped[datetime | None] = mapped_column(index=True)
     stop_loss: Mapped[float | None] = mapped_column(default=0.0)
     stop_loss_pct: Mapped[float | None]
@@ -94,7 +104,7 @@ class Trade(TradeReports, ModelBase, LocalTrade):
 
     # A list of orders is no list of plain orders to a type checker, though whoever reads it may treat it as one.
     orders: Mapped[list[Order]] = relationship(  # type: ignore[assignment]
-        order_by=Order.id, back_populates="_trade_live", cascade="all, delete-orphan", lazy="selectin"
+        order_by=unindexed(Order.id), back_populates="_trade_live", cascade="all, delete-orphan", lazy="selectin"
     )
     custom_data: Mapped[list[_CustomData]] = relationship(cascade="all, delete-orphan")
 
@@ -160,7 +170,8 @@ class Trade(TradeReports, ModelBase, LocalTrade):
     @staticmethod
     def get_trades(trade_filter: TradeFilter = None, include_orders: bool = True) -> ScalarResult["Trade"]:
         """Return the matching trades by id; arguments and errors as in :meth:`get_trades_query`."""
-        return Trade.session.scalars(Trade.get_trades_query(trade_filter, include_orders).order_by(Trade.id))
+        query = Trade.get_trades_query(trade_filter, include_orders)
+        return Trade.session.scalars(query.order_by(unindexed(Trade.id) if conditions(trade_filter) else Trade.id))
 
     @staticmethod
     def get_trades_proxy(
@@ -214,7 +225,7 @@ class Trade(TradeReports, ModelBase, LocalTrade):
         """Return the profit of all closed trades together, in stake currency."""
         if not Trade.use_db:
             return LocalTrade.get_total_closed_profit()
-        total = select(func.sum(Trade.close_profit_abs)).where(Trade.is_open.is_(False))
+        total = select(func.sum(Trade.close_profit_abs)).where(closed(alone=True))
         return round(Trade.session.scalar(total) or 0.0, PROFIT_DECIMALS)
 
     @staticmethod
@@ -228,6 +239,11 @@ class Trade(TradeReports, ModelBase, LocalTrade):
         return Trade.get_trades(
             [Trade.is_open.is_(False), Trade.fee_close_currency.is_(None), Trade.orders.any()]
         ).all()
+
+    def to_json(self, minified: bool = False) -> dict[str, Any]:
+        """Return the trade with its orders as JSON-ready values, see :meth:`LocalTrade.to_json`."""
+        twin = plain_trade(values_of(self), map(values_of, self.orders))
+        return trade_to_json(twin, minified=minified)
 
     def set_custom_data(self, key: str, value: Any) -> None:
         """Remember a value for this trade, in place of what the key had before.

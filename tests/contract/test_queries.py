@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import Column, event, func, select
 
 import tradestore
 from tests.builders import CLOSED, OPENED, closed_trade, order, store, trade, trade_with_entry
 from tradestore import CustomDataWrapper, LocalTrade, ModelBase, Order, Trade
+from tradestore._planning import Flag
 
 
 def _ids(trades: Iterable[Any]) -> list[Any]:
@@ -66,6 +67,21 @@ def test_filters(five) -> None:
     assert _ids(Trade.get_trades((Trade.id > 1, Trade.id < 4))) == [2, 3]
     assert _ids(Trade.get_trades([])) == [1, 2, 3, 4, 5]
     assert _ids(Trade.session.scalars(Trade.get_trades_query(Trade.id > 3).order_by(Trade.id.desc()))) == [5, 4]
+
+
+def test_flags_in_every_spelling(five) -> None:
+    """However a yes or no is asked for or turned around, the same trades come."""
+    for is_open in (~~Trade.is_open, Trade.is_open.is_(True), ~Trade.is_open.is_(False), Trade.is_open.is_not(False)):
+        assert _ids(Trade.get_trades(is_open)) == [1, 3, 5]
+    for is_closed in (~Trade.is_open, Trade.is_open.is_(False), ~Trade.is_open.is_(True), Trade.is_open.is_not(True)):
+        assert _ids(Trade.get_trades(is_closed)) == [2, 4]
+    assert _ids(Trade.get_trades(Trade.is_open.is_(None))) == []
+
+
+def test_flag_that_may_be_missing_keeps_its_third_answer() -> None:
+    """What is not false includes what is not known, which an equality would leave out."""
+    flags: list[Column[bool]] = [Column("flag", Flag()), Column("flag", Flag(), nullable=False)]
+    assert [str(~flag.is_(False)) for flag in flags] == ["flag IS NOT false", "flag != false"]
 
 
 def test_proxy_filters(five) -> None:

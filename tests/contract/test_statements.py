@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import order, store, trade_with_entry
+from tests.builders import OPENED, order, store, trade_with_entry
 from tests.contract.conftest import Watch
 from tradestore import Order, Trade
 
@@ -114,11 +114,17 @@ def test_reports_are_one_statement(database, statements: Watch) -> None:
     store(trade_with_entry(is_open=False, close_profit=0.1, close_profit_abs=20.0))
     reports: list[Callable[[], object]] = [
         Trade.get_overall_performance,
+        lambda: Trade.get_overall_performance(OPENED),
         lambda: Trade.get_enter_tag_performance(None),
+        lambda: Trade.get_enter_tag_performance("ADA/USDT"),
         lambda: Trade.get_exit_reason_performance(None),
+        lambda: Trade.get_exit_reason_performance("ADA/USDT"),
         lambda: Trade.get_mix_tag_performance(None),
+        lambda: Trade.get_mix_tag_performance("ADA/USDT"),
         Trade.get_best_pair,
+        lambda: Trade.get_best_pair([Trade.close_date >= OPENED]),
         Trade.get_trading_volume,
+        lambda: Trade.get_trading_volume([Trade.close_date >= OPENED]),
         Trade.get_total_closed_profit,
         Trade.get_open_trade_count,
         Trade.total_open_trades_stakes,

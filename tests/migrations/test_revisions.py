@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, create_engine, inspect, text
 
+from tests.builders import store, trade_with_entry
 from tradestore import Database, ModelBase, Trade, init_db, migrations
 from tradestore._engine import check_url
 from tradestore.exceptions import MigrationError, SchemaTooNew
@@ -54,6 +55,23 @@ def test_upgrade_of_an_upgraded_database_changes_nothing(database: Database) -> 
     """Upgrading twice is as good as once."""
     migrations.upgrade(database.engine)
     assert migrations.current(database.engine) == migrations.HEAD
+
+
+@pytest.mark.needs("persistent")
+def test_store_of_the_first_revision_is_brought_up_to_date(database: Database, store_url: str) -> None:
+    """Opening it is enough, also where an earlier try was cut short after the first index; the trades stay."""
+    store(trade_with_entry(enter_tag="kept"))
+    Trade.session.remove()
+    migrations.downgrade(database.engine, "0001_initial")
+    assert migrations.check(database.engine, ModelBase.metadata) != []
+    with database.engine.begin() as connection:
+        connection.execute(text("CREATE INDEX ix_trades_is_open_close_date ON trades (is_open, close_date)"))
+    again = init_db(store_url)
+    assert migrations.current(again.engine) == migrations.HEAD
+    assert migrations.check(again.engine, ModelBase.metadata) == []
+    assert [(record.enter_tag, len(record.orders)) for record in Trade.get_trades()] == [("kept", 1)]
+    Trade.session.remove()
+    again.close()
 
 
 @pytest.mark.needs("persistent")

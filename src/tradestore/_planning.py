@@ -1,0 +1,51 @@
+"""SQL that lets an engine's planner use the indexes which are there."""
+
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+__all__ = ["Flag", "unindexed"]
+
+
+class Flag(Boolean):
+    """A yes or no whose ``is_(True)`` is written as ``= true``: MariaDB uses no index for ``IS true``.
+
+    Where a value may be missing it stays as it is: turned around, the two would differ.
+    """
+
+    class Comparator(Boolean.Comparator[bool]):
+        """Compares with equality where it means the same."""
+
+        def operate(self, op: Any, *other: Any, **kwargs: Any) -> ColumnElement[Any]:
+            """Take ``is_`` with True or False as ``==``."""
+            is_equality = (
+                op is operators.is_ and isinstance(other[0], bool) and not getattr(self.expr, "nullable", True)
+            )
+            return super().operate(operators.eq if is_equality else op, *other, **kwargs)
+
+    comparator_factory = Comparator
+
+
+class unindexed(FunctionElement[Any]):  # noqa: N801 - reads as the function that it is in SQL
+    """A column that is to be filtered, sorted or grouped by without an index.
+
+    SQLite counts no rows: it would rather walk through a whole table in the order of its key than sort the few that
+    another index finds, and would fetch nearly all rows one by one by the flag that they share. The other engines know
+    better, and get the column as it is.
+    """
+
+    inherit_cache = True
+
+
+@compiles(unindexed)
+def _as_it_is(element: unindexed, compiler: SQLCompiler, **kwargs: Any) -> str:
+    return compiler.process(element.clauses, **kwargs)
+
+
+@compiles(unindexed, "sqlite")
+def _hidden_from_the_planner(element: unindexed, compiler: SQLCompiler, **kwargs: Any) -> str:
+    return f"+{compiler.process(element.clauses, **kwargs)}"
