@@ -12,7 +12,7 @@ from tradestore._clock import utc_now
 from tradestore._record import cut
 from tradestore._session import settle
 from tradestore.accounting._decimal import divide, exact
-from tradestore.base import ModelBase
+from tradestore.base import ModelBase, StoredRecord
 from tradestore.constants import ID_LENGTH, ORDER_TYPE_LENGTH, PAIR_LENGTH, SIDE_LENGTH
 from tradestore.exceptions import InvalidOrder
 from tradestore.local_order import LocalOrder
@@ -44,7 +44,7 @@ class UnpricedOrder(InvalidOrder, IntegrityError):
         return self._explanation
 
 
-class Order(ModelBase, LocalOrder):
+class Order(ModelBase, StoredRecord, LocalOrder):
     """One order on the exchange, and what became of it. See :class:`LocalOrder` for the meaning of the fields."""
 
     __tablename__ = "orders"
@@ -81,7 +81,7 @@ class Order(ModelBase, LocalOrder):
 
     def __init__(self, **values: Any) -> None:
         """Build an order from its fields."""
-        LocalOrder.__init__(self, **{**self.column_defaults(), **values})
+        self._take_fields({**self.column_defaults(), **values})
 
     @validates("ft_order_tag", "ft_cancel_reason")
     def _cut_text(self, _name: str, text: str | None) -> str | None:

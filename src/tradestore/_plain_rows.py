@@ -253,7 +253,7 @@ def _process(column: Column[Any]) -> _Process:
     if type(form) is UtcDateTime:
         return _moment_text
     # What was made fit for storing is a number already; the driver knows bool as one.
-    return None if type(form) in {Boolean, Number} else form.bind_processor(_DIALECT)
+    return None if isinstance(form, (Boolean, Number)) else form.bind_processor(_DIALECT)
 
 
 def _moment_text(moment: datetime | None) -> str | None:

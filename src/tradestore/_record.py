@@ -46,11 +46,14 @@ class PlainRecord:
 
     def _take_fields(self, values: Mapping[str, Any]) -> None:
         if not self._fields.issuperset(values):
-            names = ", ".join(sorted(values.keys() - self._fields))
-            msg = f"{type(self).__name__}() does not know the keyword argument(s) {names}."
-            raise TypeError(msg)
+            self._refuse_unknown(values)
         for name, value in values.items():
             setattr(self, name, value)
+
+    def _refuse_unknown(self, values: Mapping[str, Any]) -> None:
+        names = ", ".join(sorted(values.keys() - self._fields))
+        msg = f"{type(self).__name__}() does not know the keyword argument(s) {names}."
+        raise TypeError(msg)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return an independent copy; strategies get one before every callback, so it must be cheap.

@@ -1,7 +1,7 @@
 """The declarative base of all tables, ours and the user's own."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar, Self
@@ -11,11 +11,12 @@ from sqlalchemy.orm import DeclarativeBase, class_mapper
 
 from tradestore._engine import exact_collation
 from tradestore._planning import Flag
+from tradestore._record import PlainRecord
 from tradestore._session import SessionType, scoped
 from tradestore._sqltypes import Number, UtcDateTime
 from tradestore.constants import TAG_LENGTH
 
-__all__ = ["ModelBase", "SessionType"]
+__all__ = ["ModelBase", "SessionType", "StoredRecord"]
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -75,6 +76,44 @@ class ModelBase(DeclarativeBase):
         for name in loaded.keys() - mapped:
             fields[name] = copy.deepcopy(loaded[name], memo)
         return twin
+
+
+class StoredRecord(PlainRecord):
+    """A plain record that is mapped: what it begins with goes past the instrumentation.
+
+    A new row has nothing that SQLAlchemy would have to remember, and an instrumented attribute takes ten times as long
+    to write. Attributes that somebody listens to are set as always.
+    """
+
+    def _take_fields(self, values: Mapping[str, Any]) -> None:
+        if not self._fields.issuperset(values):
+            self._refuse_unknown(values)
+        silent, fields = _silent_columns(type(self)), self.__dict__
+        for name, value in values.items():
+            if name in silent:
+                fields[name] = value
+            else:
+                setattr(self, name, value)
+
+
+def _silent_columns(kind: type) -> frozenset[str]:
+    """Return the columns to which no one listens at this moment."""
+    names, events = _column_events(kind)
+    listeners = [each.set for each in events]
+    known = _SILENT.get(kind)
+    if known is None or known[0] != listeners:
+        silent = frozenset(name for name, heard in zip(names, listeners, strict=True) if not heard)
+        known = _SILENT[kind] = listeners, silent
+    return known[1]
+
+
+_SILENT: dict[type, tuple[list[Any], frozenset[str]]] = {}
+
+
+@cache
+def _column_events(kind: type) -> tuple[Sequence[str], Sequence[Any]]:
+    names = class_mapper(kind).column_attrs.keys()
+    return names, [getattr(kind, name).dispatch for name in names]
 
 
 @cache

@@ -21,7 +21,7 @@ from tradestore._trade_json import trade_to_json
 from tradestore._trade_stream import TradeStream
 from tradestore.accounting._decimal import exact_sum
 from tradestore.accounting.profit import ProfitStruct
-from tradestore.base import ModelBase
+from tradestore.base import ModelBase, StoredRecord
 from tradestore.constants import CURRENCY_LENGTH, EXCHANGE_LENGTH, NAME_LENGTH, PAIR_LENGTH, PROFIT_DECIMALS
 from tradestore.custom_data import CustomDataWrapper, _CustomData
 from tradestore.enums import TradingMode
@@ -33,7 +33,7 @@ from tradestore.local_trade import LocalTrade
 __all__ = ["LocalTrade", "Order", "ProfitStruct", "Trade", "UnpricedOrder"]
 
 
-class Trade(TradePages, TradeStream, TradeReports, ModelBase, LocalTrade):
+class Trade(TradePages, TradeStream, TradeReports, ModelBase, StoredRecord, LocalTrade):
     """One position in one pair, from its first entry to its last exit. See :class:`LocalTrade` for its rules.
 
     Attributes:
@@ -242,6 +242,9 @@ class Trade(TradePages, TradeStream, TradeReports, ModelBase, LocalTrade):
 
     def to_json(self, minified: bool = False) -> dict[str, Any]:
         """Return the trade with its orders as JSON-ready values, see :meth:`LocalTrade.to_json`."""
+        if type(self) is not Trade:
+            # A bot's own trade may tell something else.
+            return super().to_json(minified)
         twin = plain_trade(values_of(self), map(values_of, self.orders))
         return trade_to_json(twin, minified=minified)
 
