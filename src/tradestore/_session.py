@@ -34,6 +34,7 @@ __all__ = [
     "get_request_or_thread_id",
     "has_changes",
     "in_unit_of_work",
+    "note_writing",
     "request_id_context",
     "scoped",
     "settle",
@@ -258,7 +259,8 @@ def has_changes(session: Session) -> bool:
 
 
 @event.listens_for(StoreSession, "after_flush")
-def _note_writing(session: Session, *_: Any) -> None:
+def note_writing(session: Session, *_: Any) -> None:
+    """Remember that the session's transaction holds something to commit."""
     session.info[_WRITTEN] = True
 
 
