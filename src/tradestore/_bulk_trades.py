@@ -84,14 +84,9 @@ def check_unbound(trades: Iterable[LocalTrade]) -> None:
         if not isinstance(trade, LocalTrade):
             msg = f"A LocalTrade or Trade was expected, but was {trade!r:.60}. Nothing was stored."
             raise InvalidValue(msg)
-        for record in (trade, *trade.orders):
-            state = getattr(record, "_sa_instance_state", None)
-            if state is not None and not state.transient:
-                msg = (
-                    f"{record} is in a session or stored already. Nothing was stored: give copy.deepcopy() of the "
-                    "trade to store it a second time."
-                )
-                raise InvalidValue(msg)
+        _check_transient(trade)
+        for order in trade.orders:
+            _check_transient(order)
 
 
 def custom_data_of(trade: LocalTrade) -> Sequence[_CustomData]:
@@ -133,3 +128,13 @@ def _complete(owner: str, table: Any, records: Sequence[object], without: set[st
 
 def _price(order: LocalOrder) -> float:
     return told_price(order) if order.ft_price is None else order.ft_price
+
+
+def _check_transient(record: object) -> None:
+    state = getattr(record, "_sa_instance_state", None)
+    if state is not None and not state.transient:
+        msg = (
+            f"This {type(record).__name__} is in a session or stored already. Nothing was stored: "
+            "give copy.deepcopy() of the trade to store it a second time."
+        )
+        raise InvalidValue(msg)
