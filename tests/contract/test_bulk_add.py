@@ -7,12 +7,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 from weakref import WeakSet, ref
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from sqlalchemy import delete, inspect, text
+from sqlalchemy import delete, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm.attributes import instance_state
 
 from tests.builders import amend, local_order, local_trade, order, store, trade, trade_with_entry
 from tests.contract.any_records import HARD_TEXTS, any_trades, as_local, as_mapped, stored_rows
@@ -101,18 +103,17 @@ def test_given_objects_stay_as_they_are(database) -> None:
     mapped_before = mapped.to_json()
     Trade.bulk_add([plain, mapped])
     assert len(Trade.session.identity_map) == len(Trade.session.new) == 0
-    assert (mapped.id, mapped.orders[0].ft_trade_id) == (None, None)
-    assert inspect(mapped).transient
-    assert inspect(mapped.orders[0]).transient
+    assert [mapped.id, mapped.orders[0].ft_trade_id] == [None, None]
+    assert not any(instance_state(record).key for record in (mapped, mapped.orders[0]))
     assert mapped.to_json() == mapped_before
     for record, values in zip((plain, *plain.orders), before, strict=True):
         assert {name: value for name, value in vars(record).items() if name != "orders"} == {
             name: value for name, value in values.items() if name != "orders"
         }
-    kept = [ref(plain), ref(mapped)]
+    kept: list[ref[Any]] = [ref(plain), ref(mapped)]
     del plain, mapped, record
     gc.collect()
-    assert [reference() for reference in kept] == [None, None]
+    assert not any(reference() for reference in kept)
 
 
 def test_ids_are_fresh_before_and_after(database) -> None:
