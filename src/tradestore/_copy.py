@@ -12,7 +12,7 @@ COPY_DATA: Final = "tradestore_copy_data"
 
 _CHUNK: Final = 1 << 20
 _NULL: Final = r"\N"
-_ESCAPES: Final = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+_ESCAPES: Final = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
 _FLAGS: Final = {True: "t", False: "f", None: _NULL}
 
 
@@ -28,16 +28,28 @@ def copy_text(columns: Sequence[Sequence[Any]]) -> str:
 
 def _texts(values: Sequence[Any]) -> Sequence[str]:
     kinds = set(map(type, values))
+    if kinds == {NoneType}:
+        return [_NULL] * len(values)
     if bool in kinds:
         return list(map(_FLAGS.__getitem__, values))
     if str in kinds:
-        escaped: dict[str | None, str] = {text: text.translate(_ESCAPES) for text in set(values) if text is not None}
-        escaped[None] = _NULL
-        return list(map(escaped.__getitem__, values))
+        return _escaped(values, has_none=NoneType in kinds)
     if NoneType in kinds:
         return [_NULL if value is None else repr(value) for value in values]
     # The shortest text that gives the same number again.
     return list(map(repr, values))
+
+
+def _escaped(values: Sequence[str | None], *, has_none: bool) -> Sequence[Any]:
+    distinct = {text for text in values if text is not None}
+    together = "".join(distinct)
+    forms: dict[str | None, str] = {None: _NULL}
+    if any(special in together for special in _ESCAPES):
+        table = str.maketrans(_ESCAPES)
+        forms.update((text, text.translate(table)) for text in distinct)
+    elif not has_none:
+        return values
+    return [forms.get(text, text) for text in values]
 
 
 def copy_data(cursor: Any, statement: str, _parameters: Any, context: Any) -> bool:

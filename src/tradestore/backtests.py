@@ -20,7 +20,7 @@ from tradestore._clock import as_utc, utc_now
 from tradestore._columns import read_columns, storable_columns
 from tradestore._order_model import Order
 from tradestore._session import scoped
-from tradestore._sqltypes import storable
+from tradestore._sqltypes import UtcDateTime, storable
 from tradestore.accounting._decimal import ZERO, add, exact
 from tradestore.database import unit_of_work
 from tradestore.exceptions import DependencyException, InvalidValue
@@ -32,6 +32,12 @@ __all__ = ["BacktestRun", "backtest_runs", "delete_backtest", "load_backtest", "
 
 _TRADE_FIELDS: Final = tuple(column.name for column in Trade.__table__.columns)
 _ORDER_FIELDS: Final = tuple(column.name for column in Order.__table__.columns)
+_DATES: Final = frozenset(
+    column.name
+    for table in (BACKTEST_TRADES, BACKTEST_ORDERS)
+    for column in table.columns
+    if isinstance(column.type, UtcDateTime)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,14 +97,17 @@ def store_backtest(
         if former is not None and replace:
             _delete(session, former.id)
         elif former is not None:
-            raise _taken(name)
-        writer = _RunWriter(_begin(session, name))
+            msg = (
+                f"There is a backtest {name!r} already. Nothing was stored: give another name, or replace=True to store "
+                "this one in its place."
+            )
+            raise DependencyException(msg)
+        stored_at = utc_now()
+        writer = _RunWriter(_begin(session, name, stored_at))
         store_in_batches(session, trades, writer.store, batch_size=batch_size, on_progress=on_progress)
         summary = writer.summary()
         session.execute(update(BACKTEST_RUNS).where(BACKTEST_RUNS.c.id == writer.run_id).values(summary))
-        stored = _find(session, name)
-        assert stored is not None  # noqa: S101 - it was written in the same transaction
-        return _described(stored)
+        return BacktestRun(name=name, stored_at=stored_at, **summary)
 
 
 def load_backtest(run: str, *, batch_size: int = BATCH_SIZE) -> Iterator[LocalTrade]:
@@ -200,20 +209,16 @@ def _existing(session: Session, name: str) -> Row[Any]:
     return row
 
 
-def _taken(name: str) -> DependencyException:
-    return DependencyException(
-        f"There is a backtest {name!r} already. Nothing was stored: give another name, or replace=True to store this "
-        "one in its place."
-    )
-
-
-def _begin(session: Session, name: str) -> int:
-    values = {"name": name, "stored_at": utc_now(), "trade_count": 0, "total_profit": 0.0}
+def _begin(session: Session, name: str, stored_at: datetime) -> int:
+    values = {"name": name, "stored_at": stored_at, "trade_count": 0, "total_profit": 0.0}
     try:
         result: Any = session.execute(insert(BACKTEST_RUNS).values(values))
     except IntegrityError as e:
-        # Somebody else was quicker since it was looked for.
-        raise _taken(name) from e
+        msg = (
+            f"Somebody else has just stored a backtest {name!r}. Nothing was stored: look at theirs, then give another "
+            "name, or replace=True to store this one in its place."
+        )
+        raise DependencyException(msg) from e
     return int(result.inserted_primary_key[0])
 
 
@@ -267,5 +272,8 @@ def _rebuilt_trade(row: Row[Any]) -> LocalTrade:
 
 
 def _values(row: Row[Any], names: Sequence[str]) -> dict[str, Any]:
-    values = zip(names, row[-len(names) :], strict=True)
-    return {name: as_utc(value) if isinstance(value, datetime) else value for name, value in values}
+    values = dict(zip(names, row[-len(names) :], strict=True))
+    for name in _DATES & values.keys():
+        if values[name] is not None:
+            values[name] = as_utc(values[name])
+    return values

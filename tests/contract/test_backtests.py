@@ -192,7 +192,7 @@ def test_one_of_several_gets_the_name(database) -> None:
             store_backtest((with_orders(100 * number + n) for n in range(20)), run="run", batch_size=5)
             outcomes.append("stored")
         except DependencyException as error:
-            outcomes.append(str(error)[:28])
+            outcomes.append("refused" if "'run'" in str(error) else str(error))
         finally:
             Trade.session.remove()
 
@@ -201,7 +201,7 @@ def test_one_of_several_gets_the_name(database) -> None:
         writer.start()
     for writer in writers:
         writer.join()
-    assert sorted(outcomes) == ["There is a backtest 'run' al", "There is a backtest 'run' al", "stored"]
+    assert sorted(outcomes) == ["refused", "refused", "stored"]
     assert len(_pairs("run")) == 20
 
 

@@ -271,3 +271,36 @@ def test_message_of_a_failed_batch_can_be_read(database) -> None:
         Trade.bulk_add([*(local_trade() for _ in range(300)), local_trade(exchange=None)])
     assert len(str(caught.value)) < 10_000
     assert Trade.session.scalar(text("SELECT COUNT(*) FROM trades")) == 0
+
+
+@pytest.mark.needs("row_locks")
+def test_deadlock_takes_the_whole_work(database) -> None:
+    """Of two who each hold what the other one needs, one stores all and the other nothing, on a second attempt too."""
+    both_hold_one = threading.Barrier(2)
+    outcomes: list[str] = []
+
+    def store_in_order(*numbers: int) -> None:
+        attempts: list[int] = []
+
+        def work(_session: object) -> None:
+            attempts.append(1)
+            for number in numbers:
+                Trade.bulk_add([with_orders(number)])
+                if len(attempts) == 1 and number == numbers[0]:
+                    both_hold_one.wait(20)
+
+        try:
+            database.run(work)
+            outcomes.append("stored")
+        except IntegrityError:
+            outcomes.append(f"had them already at attempt {len(attempts)}")
+        finally:
+            Trade.session.remove()
+
+    writers = [threading.Thread(target=store_in_order, args=numbers) for numbers in ((0, 1), (1, 0))]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert sorted(outcomes) == ["had them already at attempt 2", "stored"]
+    assert sorted(belongings()) == expected(0, 1)
