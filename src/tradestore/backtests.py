@@ -98,8 +98,8 @@ def store_backtest(
             _delete(session, former.id)
         elif former is not None:
             msg = (
-                f"There is a backtest {name!r} already. Nothing was stored: give another name, or replace=True to store "
-                "this one in its place."
+                f"There is a backtest {name!r} already. Nothing was stored: give another name, or replace=True to "
+                "store this one in its place."
             )
             raise DependencyException(msg)
         stored_at = utc_now()
