@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from tests.builders import local_order, local_trade, store, trade, trade_with_entry
 from tests.contract.test_bulk_add import belongings, expected, with_orders
 from tradestore import KeyValueStore, LocalTrade, ModelBase, Trade, backtest_runs, store_backtest
-from tradestore.exceptions import DependencyException, InvalidOrder, InvalidValue
+from tradestore.exceptions import DatabaseBusy, DependencyException, InvalidOrder, InvalidValue
 
 COUNT = 6
 TABLES = ("trades", "orders", "trade_custom_data", "backtest_runs", "backtest_trades", "backtest_orders")
@@ -304,3 +304,23 @@ def test_deadlock_takes_the_whole_work(database) -> None:
         writer.join()
     assert sorted(outcomes) == ["had them already at attempt 2", "stored"]
     assert sorted(belongings()) == expected(0, 1)
+
+
+@pytest.mark.needs("networked")
+@each_store
+def test_connection_that_is_lost_meanwhile(database, store_all: Store) -> None:
+    """Nothing was stored, the error says so, and the same work succeeds afterwards."""
+
+    def arriving() -> Iterator[LocalTrade]:
+        for number in range(4):
+            if number == 3:
+                driver_connection: Any = Trade.session.connection().connection.driver_connection
+                driver_connection.close()
+            yield with_orders(number)
+
+    with pytest.raises(DatabaseBusy):
+        store_all(arriving(), batch_size=2)
+    assert _counts() == _nothing()
+    assert store_all(with_orders(number) for number in range(4))
+    stored = _counts()
+    assert stored["trades"] + stored["backtest_trades"] == 4
