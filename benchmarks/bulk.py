@@ -58,8 +58,7 @@ def _empty(raw: Any) -> None:
 
 
 def _write_ours(pauses: Pauses, trades: int) -> int:
-    adding: Any = Trade  # Until every branch of the library has it.
-    return int(adding.bulk_add(pauses.during(_trades(trades))))
+    return Trade.bulk_add(pauses.during(_trades(trades)))
 
 
 def _trades(count: int) -> Iterator[LocalTrade]:

@@ -42,12 +42,6 @@ def _lately(trades: int) -> Any:
     return START + timedelta(minutes=5 * (trades - CLOSED_LATELY), hours=1)
 
 
-def _page(after: int | None) -> Any:
-    # Named by text until every branch of the library has it.
-    trades: Any = Trade
-    return list(trades.get_trades_page(after=after, limit=PAGE))
-
-
 # An aggregate is the engine's work: the library may add next to nothing.
 _AGGREGATE = 1.3
 
@@ -65,8 +59,12 @@ QUESTIONS = (
         allowed_growth=1.5,
     ),
     Question(name="all of a pair", ask=lambda _: Trade.get_trades_proxy(pair=PAIRS[0])),
-    Question(name=f"page of {PAGE}, the first", ask=lambda _: _page(None), allowed_growth=1.5),
-    Question(name=f"page of {PAGE}, deep in history", ask=lambda trades: _page(trades // 2), allowed_growth=1.5),
+    Question(name=f"page of {PAGE}, the first", ask=lambda _: Trade.get_trades_page(limit=PAGE), allowed_growth=1.5),
+    Question(
+        name=f"page of {PAGE}, deep in history",
+        ask=lambda trades: Trade.get_trades_page(after=trades // 2, limit=PAGE),
+        allowed_growth=1.5,
+    ),
     Question(name="overall performance", ask=lambda _: Trade.get_overall_performance(), allowed_ratio=_AGGREGATE),
     Question(name="entry tags", ask=lambda _: Trade.get_enter_tag_performance(None), allowed_ratio=_AGGREGATE),
     Question(name="exit reasons", ask=lambda _: Trade.get_exit_reason_performance(None), allowed_ratio=_AGGREGATE),

@@ -1,6 +1,6 @@
 """The benchmarks still run, and both sides of each still agree. How long they take is no test's business."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,6 @@ from benchmarks.catalogue import MEMORY_CASES, store_cases
 from benchmarks.measuring import Case, Contest, Measurement, measure
 from benchmarks.report import Result, markdown_table, write_page
 from benchmarks.stores import PLACES, StorePlace
-from tradestore import Trade
 
 EMBEDDED = next(place for place in PLACES if place.is_embedded)
 PAGE = "before <!-- the last run --> old <!-- end of the last run --> after"
@@ -34,17 +33,7 @@ def test_memory_benchmark(case: Case) -> None:
     assert measured.floor > 0
 
 
-def _store_parameters() -> Sequence[object]:
-    needs = {"page of": "get_trades_page", "bulk": "bulk_add"}
-    found = []
-    for number, case in enumerate(store_cases(EMBEDDED())):
-        absent = [name for word, name in needs.items() if word in case.name and not hasattr(Trade, name)]
-        waits = pytest.mark.xfail(bool(absent), reason=f"Trade has no {absent} yet", raises=AttributeError)
-        found.append(pytest.param(number, id=case.name, marks=waits))
-    return found
-
-
-@pytest.mark.parametrize("number", _store_parameters())
+@pytest.mark.parametrize("number", [pytest.param(n, id=case.name) for n, case in enumerate(store_cases(EMBEDDED()))])
 def test_store_benchmark(place: StorePlace, number: int) -> None:
     case = store_cases(place)[number]
     measured = _once(case, 300)

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tradestore.backtests import BacktestRun, backtest_runs, delete_backtest, load_backtest, store_backtest
     from tradestore.base import ModelBase
     from tradestore.custom_data import CustomDataWrapper
     from tradestore.database import Database, PoolStatus
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tradestore.wallet_history import WalletHistory
 
 __all__ = [
+    "BacktestRun",
     "CustomDataWrapper",
     "Database",
     "ExitType",
@@ -42,14 +44,19 @@ __all__ = [
     "Trade",
     "TradingMode",
     "WalletHistory",
+    "backtest_runs",
+    "delete_backtest",
     "disable_database_use",
     "enable_database_use",
     "init_db",
+    "load_backtest",
     "resolve_db_url",
+    "store_backtest",
 ]
 
 _HOMES = {
     "accounting.profit": ("ProfitStruct",),
+    "backtests": ("BacktestRun", "backtest_runs", "delete_backtest", "load_backtest", "store_backtest"),
     "base": ("ModelBase",),
     "custom_data": ("CustomDataWrapper",),
     "database": ("Database", "PoolStatus"),

@@ -76,6 +76,11 @@ class DatabaseOnly:
         """Refuse: the report is summed in SQL."""
         refuse("get_trading_volume")
 
+    @classmethod
+    def bulk_add(cls, trades: Any, *, batch_size: int = 0, on_progress: Any = None) -> int:
+        """Refuse: in memory a trade is taken in by ``add_bt_trade``."""
+        refuse("bulk_add", "add_bt_trade() takes in one trade after the other")
+
     def delete(self) -> None:
         """Refuse: a trade in memory is dropped by ``remove_bt_trade``."""
         refuse("delete", "remove_bt_trade() forgets an open trade")

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Dialect, Engine, StaticPool, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
+from tradestore._copy import copy_data
 from tradestore._shared_connection import take_turn, take_turns
 from tradestore.exceptions import InvalidDatabaseUrl
 
@@ -150,6 +151,7 @@ def prepare_engine(engine: Engine, options: PoolOptions) -> None:
         event.listen(engine, "connect", partial(_prepare_mariadb, options.busy_timeout))
     elif backend == "postgresql":
         event.listen(engine, "connect", partial(_prepare_postgresql, options.busy_timeout))
+        event.listen(engine, "do_execute", copy_data)
 
 
 def retire(engine: Engine) -> None:

@@ -21,7 +21,7 @@ from tradestore.local_trade import LocalTrade
 if TYPE_CHECKING:
     from tradestore.trade_model import Trade
 
-__all__ = ["Order", "UnpricedOrder"]
+__all__ = ["Order", "UnpricedOrder", "told_price"]
 
 
 class UnpricedOrder(InvalidOrder, IntegrityError):
@@ -100,19 +100,8 @@ class Order(ModelBase, StoredRecord, LocalOrder):
         """
         if self.order_date is None:
             self.order_date = utc_now()
-        if self.ft_price is not None:
-            return
-        price = self.price or self.average
-        if not price and self.cost and self.filled:
-            price = float(divide(exact(self.cost), exact(self.filled)))
-        price = price or self.stop_price
-        if not price:
-            msg = (
-                f"Order {self.order_id!r} ({self.ft_pair}) cannot be stored: no price is known for it. "
-                "Pass the price that was asked for, as parse_from_ccxt_object(..., price=...) or as ft_price."
-            )
-            raise UnpricedOrder(msg)
-        self.ft_price = price
+        if self.ft_price is None:
+            self.ft_price = told_price(self)
 
     @staticmethod
     def get_open_orders() -> Sequence["Order"]:
@@ -138,3 +127,22 @@ class Order(ModelBase, StoredRecord, LocalOrder):
         session = object_session(self)
         if session is not None:
             settle(session)
+
+
+def told_price(order: LocalOrder) -> float:
+    """Return what the exchange told of an order's price, for want of the price that was asked for.
+
+    Raises:
+        UnpricedOrder: If it told nothing.
+    """
+    price = order.price or order.average
+    if not price and order.cost and order.filled:
+        price = float(divide(exact(order.cost), exact(order.filled)))
+    price = price or order.stop_price
+    if not price:
+        msg = (
+            f"Order {order.order_id!r} ({order.ft_pair}) cannot be stored: no price is known for it. "
+            "Pass the price that was asked for, as parse_from_ccxt_object(..., price=...) or as ft_price."
+        )
+        raise UnpricedOrder(msg)
+    return price

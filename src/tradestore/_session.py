@@ -37,6 +37,7 @@ __all__ = [
     "get_request_or_thread_id",
     "has_changes",
     "in_unit_of_work",
+    "note_writing",
     "request_id_context",
     "scoped",
     "settle",
@@ -77,7 +78,7 @@ class StoreSession(Session):
             if objects or deleted or not write_rows(self, new, changed):
                 super().flush(objects)
             if new or changed or deleted:
-                self.info[_WRITTEN] = True
+                note_writing(self)
         except BaseException as e:
             self._give_up(e)
             raise
@@ -265,6 +266,11 @@ def has_changes(session: Session) -> bool:
     return _WRITTEN in session.info or bool(session.new or session.dirty or session.deleted)
 
 
+def note_writing(session: Session) -> None:
+    """Remember that the session's transaction holds something to commit."""
+    session.info[_WRITTEN] = True
+
+
 @event.listens_for(StoreSession, "after_transaction_end")
 def _note_end(session: Session, transaction: SessionTransaction) -> None:
     if transaction.parent is None:
@@ -314,7 +320,7 @@ def _watch_statements(state: ORMExecuteState) -> None:
     session = state.session
     if not state.is_select:
         if not (isinstance(state.statement, TextClause) and is_read(state.statement.text)):
-            session.info[_WRITTEN] = True
+            note_writing(session)
     elif not (state.is_column_load or state.is_relationship_load or "populate_existing" in state.execution_options):
         if session.dirty or session.deleted:
             _expire_unchanged(state)

@@ -16,7 +16,7 @@ from tradestore._engine import masked, retire, take_write_lock
 from tradestore._errors import meaningful_errors
 from tradestore.exceptions import DatabaseBusy, DatabaseNotReady, DependencyException
 
-__all__ = ["Database", "PoolStatus"]
+__all__ = ["Database", "PoolStatus", "unit_of_work"]
 
 logger = logging.getLogger(__name__)
 
@@ -75,30 +75,8 @@ class Database:
         if _session.bound_engine() is not self.engine:
             msg = f"{self!r} is closed, or another init_db() came after it: use the Database that is open now."
             raise DatabaseNotReady(msg)
-        session = _session.scoped()
-        if _session.in_unit_of_work(session):
-            with session.begin_nested():
-                yield session
-            return
-        if _session.has_changes(session):
-            msg = (
-                "The session holds changes from before this transaction: call Trade.commit() or Trade.rollback() first."
-            )
-            raise DependencyException(msg)
-        with meaningful_errors():
-            # Reads may have begun a transaction of their own; it has nothing to commit, and this one starts fresh.
-            session.commit()
-        with meaningful_errors() as watch, session.begin() as transaction:
-            take_write_lock(session.connection())
+        with unit_of_work(_session.scoped()) as session:
             yield session
-            if not transaction.is_active:
-                msg = (
-                    "Something inside this transaction has ended it, and what was written in it until then is lost: "
-                    "let a failure leave the block, and leave the session to it."
-                )
-                raise DependencyException(msg)
-            session.flush()
-            watch.reached = True
 
     def run(self, work: Callable[[Session], _T], *, attempts: int = 8) -> _T:
         """Call a function in one transaction, again from its start while the database is locked by others.
@@ -144,3 +122,29 @@ class Database:
     def __repr__(self) -> str:
         """Return the database in one line, without its password."""
         return f"Database({self.url})"
+
+
+@contextmanager
+def unit_of_work(session: Session) -> Iterator[Session]:
+    """Do what :meth:`Database.transaction` does, in a session that is known already."""
+    if _session.in_unit_of_work(session):
+        with session.begin_nested():
+            yield session
+        return
+    if _session.has_changes(session):
+        msg = "The session holds changes from before this transaction: call Trade.commit() or Trade.rollback() first."
+        raise DependencyException(msg)
+    with meaningful_errors():
+        # Reads may have begun a transaction of their own; it has nothing to commit, and this one starts fresh.
+        session.commit()
+    with meaningful_errors() as watch, session.begin() as transaction:
+        take_write_lock(session.connection())
+        yield session
+        if not transaction.is_active:
+            msg = (
+                "Something inside this transaction has ended it, and what was written in it until then is lost: "
+                "let a failure leave the block, and leave the session to it."
+            )
+            raise DependencyException(msg)
+        session.flush()
+        watch.reached = True

@@ -37,7 +37,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-HEAD: Final = "0002_query_indexes"
+HEAD: Final = "0003_backtest_runs"
 """The revision that this version of the library works with."""
 
 VERSION_TABLE: Final = "alembic_version"

@@ -7,6 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 from sqlalchemy import URL, Engine, create_engine, inspect
 from sqlalchemy.exc import ArgumentError, CompileError, DBAPIError
 
+from tradestore import _backtest_tables  # noqa: F401 - with it, init_db creates them
 from tradestore._engine import (
     PoolOptions,
     check_url,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from sqlalchemy import ColumnElement, Enum, Index, ScalarResult, Select, String, func, select
 from sqlalchemy.orm import Mapped, mapped_column, raiseload, relationship, subqueryload, validates
 
+from tradestore._bulk_trades import BulkTrades
 from tradestore._clock import utc_now
 from tradestore._database_only import refuse
 from tradestore._order_model import Order, UnpricedOrder
@@ -33,7 +34,7 @@ from tradestore.local_trade import LocalTrade
 __all__ = ["LocalTrade", "Order", "ProfitStruct", "Trade", "UnpricedOrder"]
 
 
-class Trade(TradePages, TradeStream, TradeReports, ModelBase, StoredRecord, LocalTrade):
+class Trade(TradePages, TradeStream, TradeReports, BulkTrades, ModelBase, StoredRecord, LocalTrade):
     """One position in one pair, from its first entry to its last exit. See :class:`LocalTrade` for its rules.
 
     Attributes:

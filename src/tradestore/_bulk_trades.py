@@ -1,0 +1,140 @@
+"""Storing many trades with their orders at once."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import chain, repeat
+from typing import Any, ClassVar, Final
+
+from sqlalchemy import Connection, Table
+
+from tradestore._bulk import BATCH_SIZE, insert_new_rows, insert_rows, store_in_batches
+from tradestore._columns import read_columns, storable_columns, with_default
+from tradestore._database_only import refuse
+from tradestore._order_model import Order, told_price
+from tradestore._session import SessionType
+from tradestore.base import ModelBase
+from tradestore.custom_data import _CustomData
+from tradestore.database import unit_of_work
+from tradestore.exceptions import InvalidValue
+from tradestore.local_order import LocalOrder
+from tradestore.local_trade import LocalTrade
+
+__all__ = ["BulkTrades", "check_unbound", "custom_data_of", "per_order"]
+
+_ORDERS: Final[Any] = Order.__table__
+_CUSTOM_DATA: Final[Any] = _CustomData.__table__
+
+
+class BulkTrades:
+    """The way in for many trades of the mapped ``Trade``; in memory it is refused."""
+
+    use_db: ClassVar[bool]
+    session: ClassVar[SessionType]
+    __table__: ClassVar[Any]
+
+    @classmethod
+    def bulk_add(
+        cls,
+        trades: Iterable[LocalTrade],
+        *,
+        batch_size: int = BATCH_SIZE,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> int:
+        """Store many trades with their orders: all of them or, if anything fails, none.
+
+        Everything is checked and kept as if each trade had been added to the session, but no object goes into it: the
+        given ones are only read, and let go of batch by batch. Trades and orders get new ids of the database; the ids
+        that they bring are those of a backtest or of another database, and mean nothing here. Custom data that a
+        mapped trade carries in ``custom_data`` is stored with it; what ``CustomDataWrapper`` keeps in memory is not.
+
+        Within a transaction of ``Database`` the trades are stored at its end, else at the end of the call. The session
+        must hold no other changes then, since a failure would take them along. SQLite has one writer at a time: others
+        wait for as long as the trades take to arrive.
+
+        Args:
+            trades: Plain trades, or mapped ones that are in no session; a generator is read as it goes.
+            batch_size: How many are in memory at once.
+            on_progress: Called after each batch with the number of trades written so far.
+
+        Returns:
+            How many trades were stored.
+
+        Raises:
+            InvalidValue: If a value cannot be kept, or something is no trade, or a trade is stored already.
+            UnpricedOrder: If no price is known for an order.
+            DependencyException: If the session holds changes from before that were not committed.
+            DatabaseBusy: If the database stayed locked; nothing was stored.
+            CommitOutcomeUnknown: If the connection was lost while committing.
+            NotImplementedError: In memory mode.
+        """
+        if not cls.use_db:
+            refuse("bulk_add", "add_bt_trade() takes in one trade after the other")
+        store = partial(_store_batch, cls.__table__)
+        with unit_of_work(cls.session()) as session:
+            return store_in_batches(session, trades, store, batch_size=batch_size, on_progress=on_progress)
+
+
+def check_unbound(trades: Iterable[LocalTrade]) -> None:
+    """Refuse what is no trade, and what a session looks after: it would be stored twice.
+
+    Raises:
+        InvalidValue: If one of them cannot be taken.
+    """
+    for trade in trades:
+        if not isinstance(trade, LocalTrade):
+            msg = f"A LocalTrade or Trade was expected, but was {trade!r:.60}. Nothing was stored."
+            raise InvalidValue(msg)
+        _check_transient(trade)
+        for order in trade.orders:
+            _check_transient(order)
+
+
+def custom_data_of(trade: LocalTrade) -> Sequence[_CustomData]:
+    """Return the custom data that a mapped trade carries."""
+    entries: Sequence[_CustomData] = trade.__dict__.get("custom_data", ()) if isinstance(trade, ModelBase) else ()
+    return entries
+
+
+def per_order(trades: Iterable[LocalTrade], values: Iterable[Any]) -> list[Any]:
+    """Repeat a value of each trade for each of its orders."""
+    pairs = zip(trades, values, strict=True)
+    return list(chain.from_iterable(repeat(value, len(trade.orders)) for trade, value in pairs))
+
+
+def _store_batch(table: Table, connection: Connection, trades: list[LocalTrade]) -> None:
+    check_unbound(trades)
+    orders = list(chain.from_iterable(trade.orders for trade in trades))
+    entries = [entry for trade in trades for entry in custom_data_of(trade)]
+    # All is looked at before anything is written.
+    trade_columns = _complete("Trade", table, trades, {"id"})
+    order_columns = _complete("Order", _ORDERS, orders, {"id", "ft_trade_id"})
+    entry_columns = _complete("CustomData", _CUSTOM_DATA, entries, {"id", "ft_trade_id"})
+    ids = insert_new_rows(connection, table, trade_columns)
+    insert_rows(connection, _ORDERS, {"ft_trade_id": per_order(trades, ids), **order_columns})
+    owners = [trade_id for trade, trade_id in zip(trades, ids, strict=True) for _ in custom_data_of(trade)]
+    insert_rows(connection, _CUSTOM_DATA, {"ft_trade_id": owners, **entry_columns})
+
+
+def _complete(owner: str, table: Any, records: Sequence[object], without: set[str]) -> dict[str, Sequence[Any]]:
+    """Return what a table holds of the records, with what it needs and they don't tell."""
+    names = [name for name in table.columns.keys() if name not in without]  # noqa: SIM118 - iterating gives columns
+    columns = read_columns(records, names)
+    for name, values in columns.items():
+        columns[name] = with_default(table.c[name], values)
+    if "ft_price" in columns and None in columns["ft_price"]:
+        columns["ft_price"] = [_price(order) for order in records if isinstance(order, LocalOrder)]
+    return storable_columns(owner, table, columns)
+
+
+def _price(order: LocalOrder) -> float:
+    return told_price(order) if order.ft_price is None else order.ft_price
+
+
+def _check_transient(record: object) -> None:
+    state = getattr(record, "_sa_instance_state", None)
+    if state is not None and not state.transient:
+        msg = (
+            f"This {type(record).__name__} is in a session or stored already. Nothing was stored: "
+            "give copy.deepcopy() of the trade to store it a second time."
+        )
+        raise InvalidValue(msg)
