@@ -105,8 +105,8 @@ class TradeReports:
             trade_filter: Further SQL expressions on the columns; the caller's list stays as it is.
         """
         filters = conditions(trade_filter)
-        query = performance_query([cls.pair], [closed(alone=not filters), *filters], "")
-        for row in cls._rows(query.limit(1), "get_best_pair"):
+        query = performance_query([cls.pair], [closed(alone=False), *filters], "").limit(1) if filters else _best_pair()
+        for row in cls._rows(query, "get_best_pair"):
             return BestPair._make((row.pair, row.profit_ratio, _money(row.profit_sum_abs), row.count))
         return None
 
@@ -117,7 +117,8 @@ class TradeReports:
         Args:
             trade_filter: SQL expressions on the columns of trades; the caller's list stays as it is.
         """
-        rows = cls._rows(volume_query(conditions(trade_filter)), "get_trading_volume")
+        filters = conditions(trade_filter)
+        rows = cls._rows(volume_query(filters) if filters else _volume(), "get_trading_volume")
         return _money(rows[0][0])
 
     @classmethod
@@ -241,6 +242,34 @@ def volume_query(filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
 def _performance_of_closed(column: str, fallback: str, *, of_pair: bool = False, since: bool = False) -> Select[Any]:
     """Return a standard report's query, which takes longer to build than many a database to answer it."""
     return performance_query([_trades().c[column]], _standard_filters(of_pair=of_pair, since=since), fallback)
+
+
+@cache
+def _best_pair() -> Select[Any]:
+    return _performance_of_closed("pair", "").limit(1)
+
+
+@cache
+def _volume() -> Select[Any]:
+    return volume_query([])
+
+
+@cache
+def open_count_query() -> Select[Any]:
+    """Return the query for the number of open trades."""
+    return select(func.count(_trades().c.id)).where(_trades().c.is_open)
+
+
+@cache
+def open_stakes_query() -> Select[Any]:
+    """Return the query for the stake of each open trade, in stake currency."""
+    return select(_trades().c.stake_amount).where(_trades().c.is_open)
+
+
+@cache
+def closed_profit_query() -> Select[Any]:
+    """Return the query for the profit of all closed trades together, in stake currency."""
+    return select(func.sum(_trades().c.close_profit_abs)).where(closed(alone=True))
 
 
 @cache

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from sqlalchemy import ColumnElement, Enum, Index, ScalarResult, Select, String, func, select
+from sqlalchemy import ColumnElement, Enum, Index, ScalarResult, Select, String, select
 from sqlalchemy.orm import Mapped, mapped_column, raiseload, relationship, subqueryload, validates
 
 from tradestore._bulk_trades import BulkTrades
@@ -16,7 +16,14 @@ from tradestore._pages import TradePages
 from tradestore._plain_twin import plain_trade, values_of
 from tradestore._planning import unindexed
 from tradestore._record import cut
-from tradestore._reports import TradeFilter, TradeReports, closed, conditions
+from tradestore._reports import (
+    TradeFilter,
+    TradeReports,
+    closed_profit_query,
+    conditions,
+    open_count_query,
+    open_stakes_query,
+)
 from tradestore._session import settle
 from tradestore._trade_json import trade_to_json
 from tradestore._trade_stream import TradeStream
@@ -211,7 +218,7 @@ class Trade(TradePages, TradeStream, TradeReports, BulkTrades, ModelBase, Stored
         """Return how many trades are open."""
         if not Trade.use_db:
             return LocalTrade.get_open_trade_count()
-        return Trade.session.scalar(select(func.count(Trade.id)).where(Trade.is_open)) or 0
+        return Trade.session.scalar(open_count_query()) or 0
 
     @staticmethod
     def total_open_trades_stakes() -> float:
@@ -219,15 +226,14 @@ class Trade(TradePages, TradeStream, TradeReports, BulkTrades, ModelBase, Stored
         if not Trade.use_db:
             return LocalTrade.total_open_trades_stakes()
         # Few enough to add exactly, as in memory.
-        return exact_sum(Trade.session.scalars(select(Trade.stake_amount).where(Trade.is_open)))
+        return exact_sum(Trade.session.scalars(open_stakes_query()))
 
     @staticmethod
     def get_total_closed_profit() -> float:
         """Return the profit of all closed trades together, in stake currency."""
         if not Trade.use_db:
             return LocalTrade.get_total_closed_profit()
-        total = select(func.sum(Trade.close_profit_abs)).where(closed(alone=True))
-        return round(Trade.session.scalar(total) or 0.0, PROFIT_DECIMALS)
+        return round(Trade.session.scalar(closed_profit_query()) or 0.0, PROFIT_DECIMALS)
 
     @staticmethod
     def get_open_trades_without_assigned_fees() -> Sequence["Trade"]:
