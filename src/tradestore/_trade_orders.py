@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from tradestore._clock import as_utc
 from tradestore._trade_fields import TradeFields
+from tradestore.constants import FINAL_ORDER_STATUSES
 from tradestore.local_order import LocalOrder
 
 _CANCELLED = frozenset({"canceled", "cancelled"})
@@ -84,12 +86,22 @@ class TradeOrders(TradeFields):
     @property
     def date_last_filled_utc(self) -> datetime:
         """When an order was last filled, never before the trade was opened."""
-        return max([self.open_date_utc, *fill_times(self.select_filled_orders())])
+        return max(self.open_date_utc, self.last_filled_date or self.open_date_utc)
+
+    @property
+    def last_filled_date(self) -> datetime | None:
+        """When an order was last filled (UTC), None before that."""
+        dates = [
+            as_utc(o.order_filled_date)
+            for o in self.orders
+            if o.order_filled_date is not None and not o.ft_is_open and o.filled and o.status in FINAL_ORDER_STATUSES
+        ]
+        return max(dates, default=None)
 
     @property
     def date_entry_fill_utc(self) -> datetime | None:
         """When the first entry order was filled, None before that."""
-        return min(fill_times(self.select_filled_orders(self.entry_side)), default=None)
+        return min(_fill_times(self.select_filled_orders(self.entry_side)), default=None)
 
     @property
     def stoploss_last_update_utc(self) -> datetime | None:
@@ -136,6 +148,5 @@ class TradeOrders(TradeFields):
         return [o for o in self.orders if o.ft_is_open or (o.filled and o.has_final_status)]
 
 
-def fill_times(orders: Iterable[LocalOrder]) -> list[datetime]:
-    """Return when the orders were last filled, as far as known."""
+def _fill_times(orders: Iterable[LocalOrder]) -> list[datetime]:
     return [o.order_filled_utc for o in orders if o.order_filled_utc is not None]

@@ -18,6 +18,7 @@ from tradestore.accounting.profit import (
     rounded,
     total_profit_ratio_of,
 )
+from tradestore.accounting.unit_fold import open_value_by_units
 from tradestore.enums import TradingMode
 
 _MARGIN = TradingMode.MARGIN
@@ -41,7 +42,8 @@ class TradeProfit(TradeFields):
 
     def recalc_open_trade_value(self) -> None:
         """Set ``open_trade_value`` from amount, open rate and opening fee."""
-        self.open_trade_value = float(self._open_value(self.amount, self.open_rate))
+        value = open_value_by_units(self.amount, self.open_rate, self.fee_open or 0.0, self.is_short)
+        self.open_trade_value = float(self._open_value(self.amount, self.open_rate)) if value is None else value
 
     def calc_close_trade_value(self, rate: float | None, amount: float | None = None) -> float:
         """Return what closing brings in (long) or costs (short), in stake currency.

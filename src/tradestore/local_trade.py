@@ -9,12 +9,13 @@ from tradestore._book import BookView, TradeBook
 from tradestore._clock import utc_now
 from tradestore._database_only import DatabaseOnly
 from tradestore._trade_json import read_trade, trade_to_json
-from tradestore._trade_orders import TradeOrders, fill_times
+from tradestore._trade_orders import TradeOrders
 from tradestore._trade_profit import TradeProfit
-from tradestore.accounting._decimal import add, exact, exact_sum, multiply
-from tradestore.accounting.fills import Fill, Loan, Position, Terms, fold_fills
+from tradestore.accounting._decimal import exact_sum
+from tradestore.accounting.fills import Fill, Loan, Outcome, Terms, fold_fills, outcome_of
 from tradestore.accounting.precision import amount_to_contract_precision, price_to_precision
 from tradestore.accounting.stoploss import stop_price, tighter_stop
+from tradestore.accounting.unit_fold import Row, fold_units
 from tradestore.constants import AMOUNT_TOLERANCE
 from tradestore.enums import ExitType, TradingMode
 from tradestore.exceptions import OperationalException
@@ -145,7 +146,7 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
             logger.warning("%s is closed already: close(%s) changes nothing.", self, rate)
             return
         self.close_rate = rate
-        self.close_date = self.close_date or max(fill_times(self.select_filled_orders()), default=None) or utc_now()
+        self.close_date = self.close_date or self.last_filled_date or utc_now()
         self.is_open = False
         self.exit_order_status = "closed"
         self.recalc_trade_from_orders(is_closing=True)
@@ -160,34 +161,37 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
                 trade that is closed already.
         """
         is_closing = is_closing or not self.is_open
-        position = fold_fills(self._fills(), self._terms())
-        amount = self._to_contracts(float(position.amount))
-        self.funding_fees = float(position.funding_fees)
-        if self.funding_fee_running:
-            self.funding_fees = float(add(position.funding_fees, exact(self.funding_fee_running)))
-        self.max_stake_amount = float(position.own_entry_cost)
-        if position.realized_profit is not None and position.last_exit_profit is not None:
-            self.realized_profit = float(position.realized_profit)
-            self.close_profit = position.profit_ratio(self.leverage or 1.0)
+        fills, terms, running = self._fills(), self._terms(), self.funding_fee_running or 0.0
+        outcome = fold_units(fills, terms, running)
+        if outcome is None:
+            outcome = outcome_of(fold_fills(map(Fill._make, fills), terms), terms, running)
+        amount = outcome.amount if self.amount_precision is None else self._to_contracts(outcome.amount)
+        self.funding_fees = outcome.funding_fees
+        self.max_stake_amount = outcome.own_entry_cost
+        if outcome.realized_profit is not None:
+            self.realized_profit = outcome.realized_profit
+            self.close_profit = outcome.profit_ratio
             whole_trade = is_closing and amount <= 0
-            self.close_profit_abs = float(position.realized_profit if whole_trade else position.last_exit_profit)
+            self.close_profit_abs = outcome.realized_profit if whole_trade else outcome.last_exit_profit
         if amount > 0:
-            self._hold(position, amount)
+            self._hold(outcome, amount)
 
-    def _hold(self, position: Position, amount: float) -> None:
+    def _hold(self, outcome: Outcome, amount: float) -> None:
         self.amount = amount
-        self.open_rate = price_to_precision(float(position.average_price), self.price_precision, self._price_mode)
-        self.stake_amount = float(position.own_stake)
-        self.fee_open_cost = float(multiply(exact(self.fee_open or 0.0), position.entry_cost))
+        self.open_rate = outcome.average_price
+        if self.price_precision is not None:
+            self.open_rate = price_to_precision(outcome.average_price, self.price_precision, self._price_mode)
+        self.stake_amount = outcome.own_stake
+        self.fee_open_cost = outcome.entry_fee
         self.recalc_open_trade_value()
         if self.stop_loss_pct is not None:
             self.adjust_stop_loss(self.open_rate, self.stop_loss_pct)
 
-    def _fills(self) -> list[Fill]:
+    def _fills(self) -> list[Row]:
+        """Return the values of a :class:`Fill` for each order that counts."""
         entry_side = self.entry_side
-        # By place: a name for each value would take as long again.
         return [
-            Fill(
+            (
                 order.ft_order_side == entry_side,
                 order.filled,
                 order.ft_fee_base or 0.0,
@@ -196,7 +200,9 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
                 order.order_filled_date,
             )
             for order in self.orders
-            if order.filled and not order.ft_is_open and (price := order.safe_price) is not None
+            if order.filled
+            and not order.ft_is_open
+            and (price := order.average or order.price or order.stop_price or order.ft_price) is not None
         ]
 
     def _terms(self) -> Terms:
@@ -248,7 +254,7 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
         if funding_fee is None:
             return
         self.funding_fee_running = funding_fee
-        self.funding_fees = exact_sum([*(fill.funding_fee for fill in self._fills()), funding_fee])
+        self.funding_fees = exact_sum([*(fee for _, _, _, _, fee, _ in self._fills()), funding_fee])
 
     @property
     def _price_mode(self) -> int | None:
@@ -266,8 +272,9 @@ class LocalTrade(TradeOrders, TradeProfit, DatabaseOnly):
 
     def adjust_min_max_rates(self, current_price: float, current_price_low: float) -> None:
         """Widen the range of rates seen during the trade; an unset side starts at the open rate."""
-        self.max_rate = max(current_price, self.max_rate or self.open_rate)
-        self.min_rate = min(current_price_low, self.min_rate or self.open_rate)
+        highest, lowest = self.max_rate or self.open_rate, self.min_rate or self.open_rate
+        self.max_rate = max(highest, current_price)
+        self.min_rate = min(lowest, current_price_low)
 
     def adjust_stop_loss(
         self,

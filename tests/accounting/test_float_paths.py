@@ -10,12 +10,15 @@ from decimal import Context, Decimal
 
 import pytest
 
+from tests.accounting.making import entry
+from tests.accounting.making import terms as some
 from tradestore.accounting import (
     DECIMAL_PLACES,
     SIGNIFICANT_DIGITS,
     TICK_SIZE,
     Rounding,
     close_value,
+    open_value,
     price_to_precision,
     profit_of,
     profit_ratio_of,
@@ -23,8 +26,10 @@ from tradestore.accounting import (
     stop_price,
 )
 from tradestore.accounting._decimal import exact
+from tradestore.accounting.fills import Fill, Terms, fold_fills, outcome_of
 from tradestore.accounting.float_profit import sure_profit, sure_profit_ratio
 from tradestore.accounting.precision import _round, _round_by_floats
+from tradestore.accounting.unit_fold import Row, fold_units, open_value_by_units
 
 SEEDS = range(10)
 CASES_PER_SEED = 100_000
@@ -134,6 +139,90 @@ def test_stop_by_whole_numbers_is_the_exact_one(seed):
         distance = ROOMY.divide(Decimal(repr(stoploss)), Decimal(leverage))
         right = float(ROOMY.multiply(Decimal(repr(price)), 1 - distance if is_short else 1 + distance))
         assert stop_price(price, stoploss, leverage, is_short, None, None) == right, (price, stoploss, leverage)
+
+
+def fills_of(chance: random.Random) -> list[Row]:
+    """Draw the fills of a trade; now and then it ends and begins again, or more is sold than was held."""
+    held = 0.0
+    fills: list[Row] = []
+    price = short(chance)
+    for _ in range(chance.randint(1, 6)):
+        is_entry = not held or chance.random() < 0.6
+        amount = short(chance)
+        if not is_entry and chance.random() < 0.95:
+            amount = min(held, chance.choice((held, amount)))
+        held = round(held + amount if is_entry else max(0.0, held - amount), 8)
+        price = chance.choice((short(chance), round(price * chance.uniform(0.9, 1.1), chance.randint(2, 8)), price))
+        fee_base = 0.0 if chance.random() < 0.8 else round(amount * 0.001, chance.randint(4, 9))
+        funding = chance.choice((0.0, 0.0, round(chance.uniform(-5, 5), 8), chance.uniform(-5, 5)))
+        fills.append((is_entry, amount, fee_base, wide(chance) if chance.random() < 0.02 else price, funding, None))
+    return fills
+
+
+@by_chance
+def test_fold_in_whole_numbers_is_the_exact_one(seed):
+    """Whenever whole numbers fold fills, every float of the outcome is that of the decimals; mostly they do."""
+    chance = random.Random(seed)
+    told = 0
+    for _ in range(CASES_PER_SEED // 4):  # with three or four fills each
+        fills, running = fills_of(chance), chance.choice((0.0, 0.0, chance.uniform(-1, 1)))
+        terms = Terms(
+            chance.random() < 0.5,
+            chance.choice((1.0, 1.0, 3.0, 7.0, 12.5, 0.3)),
+            chance.choice((None, "spot", "futures")),
+            chance.choice(FEES),
+            chance.choice(FEES),
+        )
+        quick = fold_units(fills, terms, running)
+        if quick is not None:
+            told += 1
+            right = outcome_of(fold_fills(map(Fill._make, fills), terms), terms, running)
+            assert list(map(repr, quick)) == list(map(repr, right)), (fills, terms, running)
+    assert told > CASES_PER_SEED / 10
+
+
+@by_chance
+def test_open_value_in_whole_numbers_is_the_exact_one(seed):
+    """An open value is the float nearest to the product of amount, rate and fee."""
+    chance = random.Random(seed)
+    told = 0
+    for _ in range(CASES_PER_SEED // 10):
+        draw = chance.choice((short, short, wide))
+        amount, rate, fee, is_short = draw(chance), draw(chance), chance.choice(FEES), chance.random() < 0.5
+        value = open_value_by_units(amount, rate, fee, is_short)
+        if value is not None:
+            told += 1
+            assert same(value, float(open_value(amount, rate, fee, is_short=is_short))), (amount, rate, fee, is_short)
+    assert told > CASES_PER_SEED / 40
+
+
+@pytest.mark.parametrize(
+    ("values", "terms"),
+    [
+        ({"amount": float("nan")}, {}),
+        ({"amount": float("inf")}, {}),
+        ({"amount": 1e-9}, {}),
+        ({"amount": 1e8}, {}),
+        ({"amount": Decimal(1)}, {}),
+        ({"price": 0.1 + 0.2}, {}),
+        ({"price": -1.0}, {}),
+        ({"price": "1"}, {}),
+        ({"fee_base": 1e-9}, {}),
+        ({"funding_fee": 1e-30}, {}),
+        ({"funding_fee": float("nan")}, {}),
+        ({"is_entry": False}, {}),  # more sold than held
+        ({}, {"leverage": 1 / 3}),
+        ({}, {"fee_open": 1e-9}),
+        ({}, {"fee_open": 1.0, "is_short": True}),  # all of the open value goes to the fee
+        ({}, {"trading_mode": "margin"}),
+        ({}, {"trading_mode": "isolated"}),
+    ],
+)
+def test_whole_numbers_know_what_they_cannot_tell(values, terms):
+    """What does not fit into whole numbers, or is to be refused, is left to the decimals."""
+    fill = entry(1.0, 2.0)._replace(**values)
+    assert fold_units([entry(1.0, 2.0)], some(), 0.0) is not None
+    assert fold_units([fill], some(**terms), 0.0) is None
 
 
 @pytest.mark.parametrize(

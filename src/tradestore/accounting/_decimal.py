@@ -16,8 +16,8 @@ from tradestore.exceptions import InvalidValue
 ZERO = Decimal(0)
 ONE = Decimal(1)
 
-_QUOTIENT_DECIMALS = 18
-_UP, _DOWN = ONE.scaleb(_QUOTIENT_DECIMALS), ONE.scaleb(-_QUOTIENT_DECIMALS)
+QUOTIENT_DECIMALS = 18
+_UP, _DOWN = ONE.scaleb(QUOTIENT_DECIMALS), ONE.scaleb(-QUOTIENT_DECIMALS)
 
 # A float has at most 17 significant digits, and no formula here multiplies more than a handful of them.
 _EXACT = Context(prec=1000, rounding=ROUND_DOWN, Emin=-999999, Emax=999999)
@@ -118,7 +118,7 @@ def divide(dividend: Decimal, divisor: Decimal) -> Decimal:
 
 @lru_cache(maxsize=1024)
 def _shifts(leading_zeros: int) -> tuple[Decimal, Decimal]:
-    scale = _QUOTIENT_DECIMALS + leading_zeros
+    scale = QUOTIENT_DECIMALS + leading_zeros
     return ONE.scaleb(scale, _EXACT), ONE.scaleb(-scale, _EXACT)
 
 

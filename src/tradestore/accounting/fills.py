@@ -11,11 +11,11 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from tradestore._clock import as_utc
-from tradestore.accounting._decimal import ONE, ZERO, divide, exact, multiply, with_exact_operators
+from tradestore.accounting._decimal import ONE, ZERO, add, divide, exact, multiply, with_exact_operators
 from tradestore.accounting.interest import interest_on
 from tradestore.accounting.profit import borrowed_amount, fee_factor, to_profit_decimals, value_at
 
-__all__ = ["Fill", "Loan", "Position", "Terms", "fold_fills"]
+__all__ = ["Fill", "Loan", "Outcome", "Position", "Terms", "fold_fills", "outcome_of"]
 
 
 class Loan(NamedTuple):
@@ -111,6 +111,25 @@ class Position:
         return float(multiply(divide(self.realized_profit, self.realized_of), exact(leverage)))
 
 
+class Outcome(NamedTuple):
+    """What fills amount to, as the floats that a trade keeps; see :class:`Position` for their meaning.
+
+    Attributes:
+        entry_fee: Of all entries together, in stake currency.
+        funding_fees: Of all fills together, and since the last one.
+    """
+
+    amount: float
+    average_price: float
+    own_stake: float
+    own_entry_cost: float
+    entry_fee: float
+    funding_fees: float
+    realized_profit: float | None
+    last_exit_profit: float | None
+    profit_ratio: float
+
+
 @with_exact_operators
 def fold_fills(fills: Iterable[Fill], terms: Terms) -> Position:
     """Walk the fills in order and return what they amount to.
@@ -193,3 +212,26 @@ def _interest(position: Position, amount: Decimal, fill: Fill, is_last: bool, te
     goes_on = position.amount > amount or not is_last
     until = loan.ends_at if fill.filled_at is None or not goes_on else as_utc(fill.filled_at)
     return interest_on(borrowed, loan.interest_rate, until - loan.begins_at, loan.exchange)
+
+
+def outcome_of(position: Position, terms: Terms, funding_running: float) -> Outcome:
+    """Return a position in floats.
+
+    Args:
+        position: What the fills amount to.
+        terms: Of the trade.
+        funding_running: Funding fees since the last fill, in stake currency.
+    """
+    realized, last = position.realized_profit, position.last_exit_profit
+    return Outcome(
+        amount=float(position.amount),
+        average_price=float(position.average_price),
+        own_stake=float(position.own_stake),
+        own_entry_cost=float(position.own_entry_cost),
+        # What is nothing is 0.0, not -0.0: a rebate on it, and a loss that rounds to it.
+        entry_fee=float(multiply(exact(terms.fee_open), position.entry_cost)) + 0.0,
+        funding_fees=float(add(position.funding_fees, exact(funding_running))),
+        realized_profit=None if realized is None else float(realized) + 0.0,
+        last_exit_profit=None if last is None else float(last) + 0.0,
+        profit_ratio=position.profit_ratio(terms.leverage),
+    )

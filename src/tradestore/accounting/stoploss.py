@@ -1,5 +1,6 @@
 """Where a stop loss belongs."""
 
+import math
 from decimal import Decimal
 from functools import lru_cache
 
@@ -11,7 +12,7 @@ __all__ = ["stop_price", "tighter_stop"]
 _UP, _DOWN = Rounding.UP, Rounding.DOWN
 
 _UNITS_PER_ONE = 10**8
-"""Prices are counted in units of 10^-8, which is as fine as most of them are."""
+"""Prices are counted in units of 10^-8: most of them are no finer."""
 
 
 def stop_price(
@@ -33,9 +34,12 @@ def stop_price(
         mode: How it counts, see :mod:`tradestore.accounting.precision`.
     """
     share, numerator, denominator = _share_of_price(stoploss, leverage, is_short)
-    units = _count_units(price)
-    # Whole numbers multiply faster than decimals, and Python rounds their quotient to the nearest float just as well.
-    stop = float(multiply(exact(price), share)) if units is None else units * numerator / denominator
+    units = (price * _UNITS_PER_ONE + TO_WHOLE) - TO_WHOLE if type(price) is float else math.nan
+    if units / _UNITS_PER_ONE == price and -FIFTEEN_DIGITS < units < FIFTEEN_DIGITS:
+        # Whole numbers multiply faster than decimals, and Python rounds their quotient to the nearest float as well.
+        stop = int(units) * numerator / denominator
+    else:
+        stop = float(multiply(exact(price), share))
     if precision is None:
         return stop
     return price_to_precision(stop, precision, mode, _DOWN if is_short else _UP)
@@ -48,14 +52,6 @@ def tighter_stop(stop_loss: float, liquidation_price: float | None, *, is_short:
     if not stop_loss:
         return liquidation_price
     return min(stop_loss, liquidation_price) if is_short else max(stop_loss, liquidation_price)
-
-
-def _count_units(price: float) -> int | None:
-    """Return the price as a number of units, None where it is finer or has too many digits."""
-    if type(price) is not float:
-        return None
-    units = (price * _UNITS_PER_ONE + TO_WHOLE) - TO_WHOLE
-    return int(units) if units / _UNITS_PER_ONE == price and -FIFTEEN_DIGITS < units < FIFTEEN_DIGITS else None
 
 
 # A strategy asks for the same distance on every candle.
