@@ -69,7 +69,7 @@ def fold_units(fills: Iterable[Row], terms: Terms, funding_running: float) -> Ou
 def _walk(  # noqa: C901 - all in one loop: to call a function takes as long as to take in a fill
     fills: Iterable[Row], factors: _Factors, is_short: bool, pays_funding: bool, running: int
 ) -> Outcome | None:
-    fee_open, opening, closing, leverage = factors
+    _, opening, closing, _ = factors
     held = stake = average = entry_cost = funding = waiting = realized = realized_of = 0
     stake_digits, average_digits = 16, 8
     is_averaged, last = True, None
@@ -119,6 +119,20 @@ def _walk(  # noqa: C901 - all in one loop: to call a function takes as long as 
             waiting = 0
     if not is_averaged:
         average, average_digits = _quotient(stake, stake_digits, held, 8)
+    position = held, stake, stake_digits, average, average_digits, entry_cost
+    return _in_floats(position, factors, funding + waiting + running, realized, realized_of, last)
+
+
+def _in_floats(
+    position: tuple[int, int, int, int, int, int],
+    factors: _Factors,
+    funding: int,
+    realized: int,
+    realized_of: int,
+    last: int | None,
+) -> Outcome:
+    held, stake, stake_digits, average, average_digits, entry_cost = position
+    fee_open, _, _, leverage = factors
     own_entry_cost = _own(entry_cost, 16, leverage)
     return _outcome(
         (
@@ -127,7 +141,7 @@ def _walk(  # noqa: C901 - all in one loop: to call a function takes as long as 
             own_entry_cost if (stake, stake_digits) == (entry_cost, 16) else _own(stake, stake_digits, leverage),
             own_entry_cost,
             fee_open * entry_cost / _THREE_UNITS,
-            (funding + waiting + running) / _THREE_UNITS,
+            funding / _THREE_UNITS,
             None if last is None else realized / _UNITS,
             None if last is None else last / _UNITS,
             _ratio(realized, realized_of, leverage) if realized and realized_of else 0.0,
