@@ -34,9 +34,13 @@ class _OpenTrades:
             self._listed = list(self._trades.values())
         return self._listed
 
-    def add(self, trade: "LocalTrade") -> None:
+    def add(self, trade: "LocalTrade") -> bool:
+        """Take in a trade; tell whether it was not there yet."""
+        if id(trade) in self._trades:
+            return False
         self._trades[id(trade)] = trade
         self._listed = None
+        return True
 
     def remove(self, trade: "LocalTrade") -> bool:
         self._listed = None
@@ -101,9 +105,10 @@ class TradeBook:
         return len(self._open)
 
     def add(self, trade: "LocalTrade") -> None:
-        """Take in a trade; one that is closed already adds nothing to the profit."""
+        """Take in a trade; one that is closed already adds nothing to the profit, one that is here already nothing."""
         if trade.is_open:
-            self._open.add(trade)
+            if not self._open.add(trade):
+                return
             self.open_by_pair[trade.pair] = [*self.open_by_pair[trade.pair], trade]
         else:
             self._take_closed(trade)

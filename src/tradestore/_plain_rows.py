@@ -17,12 +17,13 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty, Session, class_mapper
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.schema import sort_tables_and_constraints
 
 from tradestore._sqltypes import Number, UtcDateTime
 
 __all__ = ["write_rows"]
 
-_Process = Callable[[Any], Any] | None
+_Convert = Callable[[Any], Any] | None
 
 _DIALECT: Dialect = sqlite.dialect()
 _ROW = "tradestore_row"
@@ -77,7 +78,7 @@ def write_rows(session: Session, new: Sequence[Any], changed: Sequence[Any]) -> 
     """
     if not new and not changed:
         return False
-    plans = _plans(session, {*map(type, new), *map(type, changed)})
+    plans = None if _register is None else _plans(session, {*map(type, new), *map(type, changed)})
     if plans is None or _register is None or not _stand_alone(new, plans):
         return False
     updates = [_update_of(record, plans[type(record)]) for record in changed]
@@ -85,6 +86,8 @@ def write_rows(session: Session, new: Sequence[Any], changed: Sequence[Any]) -> 
         return False
     connection = session.connection()
     if connection.dispatch.before_execute or connection.dispatch.after_execute:
+        return False
+    if connection.get_execution_options().get("schema_translate_map"):
         return False
     _update(connection, [update for update in updates if update and update[1]])
     _insert(connection, sorted(new, key=lambda record: plans[type(record)].rank), plans)
@@ -102,7 +105,7 @@ def _plans(session: Session, kinds: Iterable[type]) -> Mapping[type, _Plan] | No
     plans = {}
     for kind in kinds:
         mapper: Mapper[Any] = class_mapper(kind)
-        plan = _plan(mapper, len(mapper.attrs))
+        plan = _plan(mapper, len(mapper.attrs), len(mapper.registry.metadata.tables))
         heard = mapper.dispatch
         if plan is None or heard.before_insert or heard.after_insert or heard.before_update or heard.after_update:
             return None
@@ -182,12 +185,13 @@ def _insert(connection: Connection, records: Sequence[Any], plans: Mapping[type,
 
 
 @cache
-def _plan(mapper: Mapper[Any], _attributes: int) -> _Plan | None:
+def _plan(mapper: Mapper[Any], _attributes: int, _tables: int) -> _Plan | None:
     """Return how objects of a class are written, None if it takes more than a row of its own.
 
     Args:
         mapper: The class' own.
         _attributes: How many it has: somebody may add one, which makes another plan.
+        _tables: How many there are: another one may come between those of two plans.
     """
     table, key = mapper.local_table, mapper.primary_key[0]
     if not isinstance(table, Table) or not _is_single(mapper, table) or not all(map(_is_plain, table.columns)):
@@ -199,7 +203,7 @@ def _plan(mapper: Mapper[Any], _attributes: int) -> _Plan | None:
     by_column = {column.key: name for name, column in columns.items()}
     compiled = table.insert().inline().compile(dialect=_DIALECT, column_keys=list(by_column))
     names = [by_column[name] for name in compiled.positiontup or ()]
-    processes = [(place, _process(columns[name])) for place, name in enumerate(names)]
+    processes = [(place, _convert_for(columns[name])) for place, name in enumerate(names)]
     return _Plan(
         table=table,
         rank=_rank(mapper),
@@ -215,12 +219,12 @@ def _plan(mapper: Mapper[Any], _attributes: int) -> _Plan | None:
 
 
 @lru_cache(maxsize=256)
-def _update_statement(plan: _Plan, names: frozenset[str]) -> tuple[str, Sequence[tuple[str, _Process]]]:
+def _update_statement(plan: _Plan, names: frozenset[str]) -> tuple[str, Sequence[tuple[str, _Convert]]]:
     by_column = {plan.columns[name].key: name for name in names}
     statement = plan.table.update().where(plan.table.primary_key.columns[0] == bindparam(_ROW))
     compiled = statement.compile(dialect=_DIALECT, column_keys=list(by_column))
     order = [name for name in compiled.positiontup or () if name != _ROW]
-    return str(compiled), [(by_column[name], _process(plan.table.columns[name])) for name in order]
+    return str(compiled), [(by_column[name], _convert_for(plan.table.columns[name])) for name in order]
 
 
 def _is_single(mapper: Mapper[Any], table: Table) -> bool:
@@ -232,6 +236,7 @@ def _is_single(mapper: Mapper[Any], table: Table) -> bool:
         and len(mapper.primary_key) == 1
         and mapper.primary_key[0] is table.autoincrement_column
         and mapper.primary_key[0].default is None
+        and all(key.column.primary_key for key in table.foreign_keys)
         and len(mapper.attrs) == len(mapper.relationships) + len(table.columns)
         and {id(column) for column in mapper.columns} == {id(column) for column in table.columns}
     )
@@ -248,12 +253,12 @@ def _is_plain(column: Column[Any]) -> bool:
     )
 
 
-def _process(column: Column[Any]) -> _Process:
+def _convert_for(column: Column[Any]) -> _Convert:
     form = column.type.dialect_impl(_DIALECT)
     if type(form) is UtcDateTime:
         return _moment_text
     # What was made fit for storing is a number already; the driver knows bool as one.
-    return None if isinstance(form, (Boolean, Number)) else form.bind_processor(_DIALECT)
+    return None if type(form) in {Boolean, Number} else form.bind_processor(_DIALECT)
 
 
 def _moment_text(moment: datetime | None) -> str | None:
@@ -268,7 +273,7 @@ def _parents(mapper: Mapper[Any]) -> Sequence[tuple[str, str, str]] | None:
         key = related.mapper.primary_key[0]
         if not (
             related.direction is RelationshipDirection.MANYTOONE
-            and _is_by_number(related)
+            and _is_by_key(related)
             and related.back_populates
             and _rank(related.mapper) < _rank(mapper)
             and [remote for _, remote in related.local_remote_pairs or ()] == [key]
@@ -282,16 +287,22 @@ def _parents(mapper: Mapper[Any]) -> Sequence[tuple[str, str, str]] | None:
 def _children(mapper: Mapper[Any]) -> Sequence[tuple[str, str | None]] | None:
     lists = [related for related in mapper.relationships if related.direction is RelationshipDirection.ONETOMANY]
     if all(
-        _is_by_number(related) and related.uselist and related.collection_class in {None, list} for related in lists
+        _is_by_key(related)
+        and related.uselist
+        and related.collection_class in {None, list}
+        and related.lazy not in {"dynamic", "write_only"}
+        for related in lists
     ):
         return [(related.key, related.back_populates) for related in lists]
     return None
 
 
 def _rank(mapper: Mapper[Any]) -> int:
-    table = mapper.local_table
-    return table.metadata.sorted_tables.index(table) if isinstance(table, Table) else 0
+    # Unlike the metadata's own list it takes tables that refer to each other without a warning.
+    tables = sort_tables_and_constraints(mapper.registry.metadata.tables.values())  # type: ignore[no-untyped-call]
+    return [table for table, _ in tables].index(mapper.local_table)
 
 
-def _is_by_number(related: RelationshipProperty[Any]) -> bool:
+def _is_by_key(related: RelationshipProperty[Any]) -> bool:
+    """Tell whether a relationship is nothing but a key in the row of the one side."""
     return not related.viewonly and not related.post_update and related.secondary is None

@@ -1,12 +1,17 @@
 """The orders of a trade, seen from many sides."""
 
+import copy
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any, Self
 
 from tradestore._clock import as_utc
 from tradestore._trade_fields import TradeFields
 from tradestore.constants import FINAL_ORDER_STATUSES
 from tradestore.local_order import LocalOrder
+
+# Whatever else an order holds has to be looked into before it can be copied.
+_ORDER_FIELDS = LocalOrder.shared_by_copies | {"_trade_bt"}
 
 _CANCELLED = frozenset({"canceled", "cancelled"})
 _NEVER_FILLED = _CANCELLED | {"expired", "rejected"}
@@ -16,6 +21,28 @@ class TradeOrders(TradeFields):
     """A trade with its orders, in the order in which they were placed."""
 
     orders: list[LocalOrder]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return an independent copy with copies of the orders, in about the time that their fields take."""
+        orders: list[LocalOrder] = []
+        if "orders" in self.__dict__:
+            memo[id(self.orders)] = orders
+        twin = super().__deepcopy__(memo)
+        for order in self.__dict__.get("orders", ()):
+            key, fields = id(order), order.__dict__.copy()
+            if (
+                type(order) is LocalOrder
+                and fields.get("_trade_bt") is self
+                and _ORDER_FIELDS.issuperset(fields)
+                and key not in memo
+            ):
+                copied = memo[key] = object.__new__(LocalOrder)
+                copied.__dict__ = fields
+                fields["_trade_bt"] = twin
+            else:
+                copied = copy.deepcopy(order, memo)
+            orders.append(copied)
+        return twin
 
     @property
     def open_orders(self) -> list[LocalOrder]:

@@ -81,8 +81,9 @@ class ModelBase(DeclarativeBase):
 class StoredRecord(PlainRecord):
     """A plain record that is mapped: what it begins with goes past the instrumentation.
 
-    A new row has nothing that SQLAlchemy would have to remember, and an instrumented attribute takes ten times as long
-    to write. Attributes that somebody listens to are set as always.
+    The row of a new object is written whole, so SQLAlchemy needs no note of each value, and an instrumented attribute
+    takes ten times as long to write. Attributes that somebody listens to are set as always. The history of a new object
+    shows its values as unchanged.
     """
 
     def _take_fields(self, values: Mapping[str, Any]) -> None:
@@ -99,15 +100,15 @@ class StoredRecord(PlainRecord):
 def _silent_columns(kind: type) -> frozenset[str]:
     """Return the columns to which no one listens at this moment."""
     names, events = _column_events(kind)
-    listeners = [each.set for each in events]
+    heard = [bool(each.set) for each in events]
     known = _SILENT.get(kind)
-    if known is None or known[0] != listeners:
-        silent = frozenset(name for name, heard in zip(names, listeners, strict=True) if not heard)
-        known = _SILENT[kind] = listeners, silent
+    if known is None or known[0] != heard:
+        silent = frozenset(name for name, is_heard in zip(names, heard, strict=True) if not is_heard)
+        known = _SILENT[kind] = heard, silent
     return known[1]
 
 
-_SILENT: dict[type, tuple[list[Any], frozenset[str]]] = {}
+_SILENT: dict[type, tuple[list[bool], frozenset[str]]] = {}
 
 
 @cache

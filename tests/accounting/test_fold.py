@@ -1,11 +1,12 @@
 """A trade as a fold over its fills, computed by hand."""
 
-from decimal import Decimal
+from collections.abc import Iterator
+from decimal import Decimal, getcontext, localcontext
 
 import pytest
 
 from tests.accounting.making import entry, leave, numbers, terms
-from tradestore.accounting import Position, fold_fills
+from tradestore.accounting import Fill, Position, fold_fills
 from tradestore.exceptions import InvalidValue, OperationalException
 
 FEES = terms(fee_open=0.001, fee_close=0.002)
@@ -157,3 +158,28 @@ def test_what_is_no_number_is_refused():
     """A fill with a price of NaN is refused."""
     with pytest.raises(InvalidValue):
         fold_fills([entry(10.0, float("nan"))], terms())
+
+
+def test_own_stake_without_leverage_is_the_exact_product():
+    """0.20367472 at 5.005809842292362 cost 1.01955691800214098848864, of which nothing is cut without a division."""
+    position = fold_fills([entry(0.20367472, 5.005809842292362)], terms())
+    assert position.own_stake == position.own_entry_cost == Decimal("1.01955691800214098848864")
+
+
+def test_what_was_sold_too_much_and_bought_back_begins_anew():
+    """Once nothing is held or owed any more, the next entry alone makes the average."""
+    position = fold_fills([leave(2.0, 10.0), entry(2.0, 30.0), entry(5.0, 7.0)], terms())
+    assert (position.amount, position.stake, position.average_price) == numbers(5, 35, 7)
+
+
+def test_fills_are_made_in_the_context_of_whoever_makes_them():
+    """A generator of fills finds its own decimal context in force, and can do no harm to ours."""
+
+    def fills() -> Iterator[Fill]:
+        getcontext().prec = 5
+        yield entry(1.0, 1.123456789)
+
+    with localcontext():
+        assert fold_fills(fills(), terms()).average_price == Decimal("1.123456789")
+        assert getcontext().prec == 5
+    assert fold_fills([entry(1.0, 1.123456789)] * 2, terms()).stake == Decimal("2.246913578")

@@ -6,13 +6,14 @@ All tables buy or sell A = 10 at R = 20 and close at 22, with an opening fee of 
     close value   long   10 · 22 · 0.998 = 219.56     short  10 · 22 · 1.002 = 220.44
 """
 
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import pytest
 
 from tradestore.accounting import (
     borrowed_amount,
     close_value,
+    fee_factor,
     open_value,
     profit_of,
     profit_ratio_of,
@@ -173,3 +174,18 @@ def test_total_profit_ratio(is_short, total, staked, fee, ratio):
 def test_borrowed_amount(is_short, leverage, loan):
     """A long borrows stake beyond its own, a short all of the base currency that it sells."""
     assert borrowed_amount(10.0, 20.0, leverage, is_short=is_short) == Decimal(loan)
+
+
+def test_a_decimal_fee_does_not_stand_for_a_float() -> None:
+    """Decimal(0.001) is equal to 0.001 and has more digits: neither is taken for the other, whichever came first."""
+    long = Decimal(0.0012345)  # noqa: RUF032 - with all of its digits
+    exact_one_more = Context(prec=100).add(Decimal(1), long)
+    for fee, factor in ((long, exact_one_more), (0.0012345, Decimal("1.0012345")), (long, exact_one_more)):
+        assert fee_factor(fee, True) == factor
+
+
+def test_funding_counts_on_futures_only() -> None:
+    """Where funding doesn't count it isn't looked at either, be it what it may."""
+    assert close_value(1.0, 2.0, 0.0, is_short=False, trading_mode="spot", funding_fees=float("nan")) == 2
+    with pytest.raises(InvalidValue):
+        close_value(1.0, 2.0, 0.0, is_short=False, trading_mode="futures", funding_fees=float("nan"))

@@ -257,3 +257,20 @@ def test_trade_with_custom_data(database) -> None:
     assert [entry.value for entry in found.get_all_custom_data()] == [{"a": 1}]
     found.delete()
     assert not _rows("trades") + _rows("orders") + _rows("trade_custom_data")
+
+
+def test_listener_that_comes_back_hears_of_new_objects(database) -> None:
+    """Who listens to a column, no more, and then again hears of every trade that is made while it listens."""
+    heard: list[str] = []
+
+    def note(_target: Any, value: str, *_: Any) -> None:
+        heard.append(value)
+
+    for pair in ("A/B", "C/D"):
+        event.listen(Trade.pair, "set", note)
+        event.remove(Trade.pair, "set", note)
+        trade(pair="not heard")
+        event.listen(Trade.pair, "set", note)
+        trade(pair=pair)
+        event.remove(Trade.pair, "set", note)
+    assert heard == ["A/B", "C/D"]

@@ -224,3 +224,11 @@ def test_deleting_is_refused():
     """A trade in memory can't be deleted from a database."""
     with pytest.raises(NotImplementedError, match=r"delete\(\) needs a database"):
         make_trade().delete()
+
+
+def test_a_trade_is_taken_in_once():
+    """Adding an open trade a second time changes nothing."""
+    trade = make_trade(pair="A/B")
+    LocalTrade.add_bt_trade(trade)
+    LocalTrade.add_bt_trade(trade)
+    assert LocalTrade.bt_trades_open == LocalTrade.bt_trades_open_pp["A/B"] == [trade]

@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -104,3 +104,26 @@ def test_a_list_that_holds_itself_is_copied():
     assert twin.nested[0] is twin.orders
     assert twin.nested[1] is twin.nested
     assert twin.nested is not trade.nested
+
+
+def test_a_field_may_be_annotated_with_anything():
+    """A hint that cannot be hashed is a hint all the same, and what the field holds is copied."""
+
+    class Weighed(LocalTrade):
+        weight: Annotated[list[float], {"unit": "kg"}]
+
+    trade = Weighed(pair="A/B", weight=[1.0])
+    twin = copy.deepcopy(trade)
+    twin.weight.append(2.0)
+    assert trade.weight == [1.0]
+
+
+def test_an_order_that_belongs_elsewhere_keeps_its_own_trade():
+    """An order of another trade brings a copy of that trade, not the one in whose list it stands."""
+    first, second = make_trade(id=1), make_trade(id=2)
+    second.orders.append(place(first, "buy", 1.0, 2.0))
+    twin = copy.deepcopy(second)
+    owner = twin.orders[0].trade
+    assert owner is not None
+    assert owner.id == 1
+    assert owner is not first

@@ -4,6 +4,8 @@
 199.8 and 10 · 22 · 1.002 = 220.44.
 """
 
+from decimal import Decimal
+
 import pytest
 
 from tests.local.making import OPENED, after, fill, make_trade
@@ -191,3 +193,10 @@ def test_target_out_of_reach_is_refused(values, target):
     """A target that no rate gives is refused."""
     with pytest.raises(InvalidValue):
         make_trade(**values).calc_close_rate_for_roi(target)
+
+
+@pytest.mark.parametrize("question", ["calc_profit", "calc_profit_ratio", "calculate_profit"])
+def test_a_decimal_that_is_no_number_is_refused(question):
+    """A rate that is not finite is refused, also as a decimal, which signals when it is compared."""
+    with pytest.raises(InvalidValue):
+        getattr(make_trade(), question)(Decimal("NaN"))

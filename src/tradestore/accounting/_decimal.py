@@ -28,7 +28,7 @@ multiply = _EXACT.multiply
 divide_int = _EXACT.divide_int
 
 FIFTEEN_DIGITS = 1e15
-"""A decimal of up to 15 digits is the shortest that reads back as its float. So the float nearest to n / 10^d, with a
+"""Of all decimals with up to 15 digits only one reads back as a given float. So the float nearest to n / 10^d, with a
 whole n below this, stands for exactly that decimal."""
 
 TO_WHOLE = 1.5 * 2.0**52

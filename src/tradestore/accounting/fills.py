@@ -4,7 +4,7 @@ Entries move the average price; exits leave at it and realise profit. The same f
 every storage, since nothing but the fills and the trade's terms is looked at.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -130,7 +130,6 @@ class Outcome(NamedTuple):
     profit_ratio: float
 
 
-@with_exact_operators
 def fold_fills(fills: Iterable[Fill], terms: Terms) -> Position:
     """Walk the fills in order and return what they amount to.
 
@@ -145,11 +144,16 @@ def fold_fills(fills: Iterable[Fill], terms: Terms) -> Position:
     Raises:
         OperationalException: If the trading mode, or a margin trade's exchange, is unknown.
     """
+    # Whoever makes the fills as we go must not find our context in force.
+    return _fold(list(fills), terms)
+
+
+@with_exact_operators
+def _fold(fills: Sequence[Fill], terms: Terms) -> Position:
     position = Position()
     opening, closing = fee_factor(terms.fee_open, not terms.is_short), fee_factor(terms.fee_close, terms.is_short)
     funding_since_exit = ZERO
-    walk = list(fills)
-    for fill in walk:
+    for fill in fills:
         is_entry, filled, fee_base, price, funding_fee, _ = fill
         if funding_fee:
             funding_since_exit += exact(funding_fee)
@@ -162,7 +166,7 @@ def fold_fills(fills: Iterable[Fill], terms: Terms) -> Position:
             _enter(position, amount, exact(price), opening)
         else:
             interest = (
-                ZERO if terms.loan is None else _interest(position, amount, fill, fill is walk[-1], terms, terms.loan)
+                ZERO if terms.loan is None else _interest(position, amount, fill, fill is fills[-1], terms, terms.loan)
             )
             opened = amount * position.average_price * opening
             closed = value_at(

@@ -45,7 +45,7 @@ _LARGEST_RATIO: Final = 1000.0
 _LARGEST_SCALED_RATIO: Final = _LARGEST_RATIO * _SCALE
 
 _RATIO_CERTAINTY: Final = 0.5 - 0.001
-_PROFIT_DOUBT: Final = 1.01e-7
+_PROFIT_DOUBT: Final = 1.1e-7
 
 
 def sure_profit_ratio(
@@ -91,7 +91,7 @@ def sure_profit_ratio(
             and -_RATIO_CERTAINTY < scaled - whole < _RATIO_CERTAINTY
         ):
             return whole / _SCALE
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, ArithmeticError):
         pass  # Decimals and what is no number at all: the exact path knows what to do with them.
     return None
 
@@ -133,6 +133,6 @@ def sure_profit(
         doubt = _PROFIT_DOUBT * (value + abs(funding_fees) + opened)
         if type(scaled) is float and abs(scaled - whole) + doubt < 0.5:
             return whole / _SCALE
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, ArithmeticError):
         pass  # Decimals and what is no number at all: the exact path knows what to do with them.
     return None

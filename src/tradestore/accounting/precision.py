@@ -153,7 +153,7 @@ def _round_by_floats(number: float, precision: float, mode: int, rounding: Round
     return units / scale if units < FIFTEEN_DIGITS else None
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)
 def _grid(precision: float, mode: int) -> tuple[float, float] | None:
     """Return m and 10^d of the step m·10^-d, or None where there is no one step that floats can count."""
     if mode == TICK_SIZE:

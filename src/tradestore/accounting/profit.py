@@ -72,7 +72,7 @@ def to_profit_decimals(number: Decimal) -> Decimal:
 
 
 # A trade has the same fees from its first fill to its last.
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)
 def fee_factor(fee: float | Decimal, adds: bool) -> Decimal:
     """Return what a value is multiplied by for a fee ratio that adds to it or is taken from it."""
     return add(ONE, exact(fee)) if adds else subtract(ONE, exact(fee))
@@ -108,7 +108,8 @@ def close_value(
         OperationalException: If the trading mode is unknown.
     """
     factor = multiply(exact(rate), fee_factor(fee_close, is_short))
-    return value_at(exact(amount), factor, is_short, trading_mode, interest, exact(funding_fees))
+    funding = exact(funding_fees) if trading_mode == _FUTURES else ZERO
+    return value_at(exact(amount), factor, is_short, trading_mode, interest, funding)
 
 
 def value_at(

@@ -55,7 +55,7 @@ def tighter_stop(stop_loss: float, liquidation_price: float | None, *, is_short:
 
 
 # A strategy asks for the same distance on every candle.
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)
 def _share_of_price(stoploss: float, leverage: float, is_short: bool) -> tuple[Decimal, int, int]:
     """Return what part of a price the stop is: as a decimal, and as the quotient that turns units into a price."""
     distance = divide(exact(stoploss), exact(leverage)).copy_abs()

@@ -62,7 +62,7 @@ def fold_units(fills: Iterable[Row], terms: Terms, funding_running: float) -> Ou
             return None
         running = _count_finely(funding_running) if funding_running else 0
         return _walk(fills, factors, is_short, mode == _FUTURES, running)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, ArithmeticError):
         return None  # Decimals, and what is no number at all.
 
 
@@ -161,7 +161,7 @@ def open_value_by_units(amount: float, rate: float, fee_open: float, is_short: b
     try:
         factors = _factors(fee_open, 0.0, 1.0, is_short)
         return None if factors is None else _count(amount) * _count(rate) * factors.opening / _THREE_UNITS
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, ArithmeticError):
         return None
 
 
@@ -232,7 +232,7 @@ def _count_finely(number: float) -> int:
 
 
 # A trade has the same terms from its first fill to its last.
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)
 def _factors(fee_open: float, fee_close: float, leverage: float, is_short: bool) -> _Factors | None:
     opening_fee, closing_fee, factor = _count(fee_open), _count(fee_close), _count(leverage)
     if is_short:
