@@ -109,10 +109,7 @@ CASES = {
 
         def work():
             global number
-            way, _plain_rows._register = _plain_rows._register, None
-            Trade.session.add(trade(orders=[order(order_id="first")]))
-            Trade.commit()
-            _plain_rows._register = way
+            Trade.bulk_add([trade(orders=[order(order_id="first")])])
             Trade.session.scalars(select(Order)).one().filled = 1.0
             Trade.commit()
             for letter in "abcdef":
