@@ -37,6 +37,7 @@ FLOORS = (
         "_trade_json",
         "_trade_orders",
         "_trade_profit",
+        "_trade_stops",
     },
     {
         "base",

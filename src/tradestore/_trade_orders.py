@@ -30,15 +30,12 @@ class TradeOrders(TradeFields):
         twin = super().__deepcopy__(memo)
         for order in self.__dict__.get("orders", ()):
             key, fields = id(order), order.__dict__.copy()
-            if (
-                type(order) is LocalOrder
-                and fields.get("_trade_bt") is self
-                and _ORDER_FIELDS.issuperset(fields)
-                and key not in memo
-            ):
+            owner = fields.get("_trade_bt", self)
+            if type(order) is LocalOrder and owner is self and _ORDER_FIELDS.issuperset(fields) and key not in memo:
                 copied = memo[key] = object.__new__(LocalOrder)
                 copied.__dict__ = fields
-                fields["_trade_bt"] = twin
+                if "_trade_bt" in fields:
+                    fields["_trade_bt"] = twin
             else:
                 copied = copy.deepcopy(order, memo)
             orders.append(copied)
