@@ -4,7 +4,7 @@ Ten units bought at 20 without a fee are the pattern, so that expected values ca
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import count
 from typing import Any
 
@@ -12,6 +12,7 @@ from tradestore import LocalOrder, LocalTrade, ModelBase, Order, Trade
 
 __all__ = [
     "CLOSED",
+    "NO_MOMENTS",
     "OPENED",
     "amend",
     "ccxt_order",
@@ -29,6 +30,26 @@ OPENED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CLOSED = OPENED + timedelta(hours=5)
 
 _numbers = count(1)
+
+
+class _NotATime(datetime):
+    """As other packages have it: a datetime that is none, and so unequal to itself."""
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __ne__(self, other: object) -> bool:
+        return True
+
+    __hash__ = datetime.__hash__
+
+
+NO_MOMENTS = (
+    _NotATime(2026, 3, 1),
+    datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=3))),
+    datetime(9999, 12, 31, 23, tzinfo=timezone(-timedelta(hours=3))),
+)
+"""What cannot be kept though it is a datetime: no moment at all, or none that UTC has a date for."""
 
 
 def _trade_fields(fields: dict[str, Any]) -> dict[str, Any]:

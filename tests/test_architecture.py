@@ -41,6 +41,8 @@ FLOORS = (
     },
     {
         "base",
+        "_attempts",
+        "_bound_types",
         "_bulk",
         "_columns",
         "_copy",

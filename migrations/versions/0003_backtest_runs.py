@@ -1,10 +1,16 @@
-"""Tables for finished backtests."""
+"""Tables for finished backtests.
+
+Where DDL commits by itself, a first try that was cut short has left some of them: only what is missing is created, and
+only what is there is dropped.
+"""
 
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql, postgresql
+
+from tradestore.exceptions import MigrationError
 
 revision = "0003_backtest_runs"
 down_revision = "0002_query_indexes"
@@ -20,8 +26,8 @@ _TABLES = ("backtest_orders", "backtest_trades", "backtest_runs")
 
 
 def upgrade() -> None:
-    """Create the tables."""
-    op.create_table(
+    """Create the tables that are not there yet."""
+    _create(
         "backtest_runs",
         sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("name", sa.String(100), nullable=False),
@@ -31,20 +37,37 @@ def upgrade() -> None:
         sa.Column("trade_count", sa.Integer(), nullable=False),
         sa.Column("total_profit", sa.Double(), nullable=False),
         sa.UniqueConstraint("name", name="uq_backtest_runs_name"),
-        **_text_rules(),
+        # A number that comes back would show a reader another run's trades as the rest of his own.
+        sqlite_autoincrement=True,
     )
     _create_trades()
     _create_orders()
 
 
 def downgrade() -> None:
-    """Drop the tables."""
+    """Drop the tables that are there."""
     for name in _TABLES:
-        op.drop_table(name)
+        if sa.inspect(op.get_bind()).has_table(name):
+            op.drop_table(name)
+
+
+def _create(name: str, *items: sa.schema.SchemaItem, **options: Any) -> None:
+    inspector = sa.inspect(op.get_bind())
+    if not inspector.has_table(name):
+        op.create_table(name, *items, **options, **_text_rules())
+        return
+    present = {column["name"] for column in inspector.get_columns(name)}
+    missing = [item.name for item in items if isinstance(item, sa.Column) and item.name not in present]
+    if missing:
+        msg = (
+            f"A table {name!r} is there already that was not made by tradestore: it has no column "
+            f"{', '.join(missing)}. Give it another name, then start again."
+        )
+        raise MigrationError(msg)
 
 
 def _create_trades() -> None:
-    op.create_table(
+    _create(
         "backtest_trades",
         _key("run_id"),
         _key("number"),
@@ -78,12 +101,11 @@ def _create_trades() -> None:
         *_numbers("liquidation_price", "interest_rate", "funding_fees", "funding_fee_running"),
         sa.Column("record_version", sa.Integer()),
         sa.ForeignKeyConstraint(["run_id"], ["backtest_runs.id"], name="backtest_trades_run_id_fkey"),
-        **_text_rules(),
     )
 
 
 def _create_orders() -> None:
-    op.create_table(
+    _create(
         "backtest_orders",
         _key("run_id"),
         _key("trade_number"),
@@ -111,7 +133,6 @@ def _create_orders() -> None:
             ["backtest_trades.run_id", "backtest_trades.number"],
             name="backtest_orders_run_id_fkey",
         ),
-        **_text_rules(),
     )
 
 

@@ -13,9 +13,12 @@ from tradestore.trade_model import Trade
 __all__ = ["BACKTEST_ORDERS", "BACKTEST_RUNS", "BACKTEST_TRADES"]
 
 
-def _recorded(model: type[ModelBase]) -> list[Column[Any]]:
-    """Return the columns of a model for a record of what was: whatever may have been missing may be missing here."""
-    return [Column(column.name, column.type) for column in model.__table__.columns]
+def _recorded(model: type[Trade | Order]) -> list[Column[Any]]:
+    """Return the columns of a model for a record of what was: whatever may have been missing may be missing here.
+
+    Those that somebody has added to the model are not among them: the tables are the revisions' alone.
+    """
+    return [Column(column.name, column.type) for column in model.__table__.columns if column.name in model._fields]
 
 
 def _key(name: str, *reference: ForeignKey) -> Column[Any]:
@@ -32,6 +35,8 @@ BACKTEST_RUNS: Final = Table(
     Column("timeframe", Integer),
     Column("trade_count", Integer, nullable=False),
     Column("total_profit", Number, nullable=False),
+    # Whoever reads a run must never meet another one under its number.
+    sqlite_autoincrement=True,
 )
 
 BACKTEST_TRADES: Final = Table(

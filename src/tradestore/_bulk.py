@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from tradestore._attempts import reading
 from tradestore._copy import COPY_DATA, copy_text
 from tradestore._errors import is_deadlock
 from tradestore._session import note_writing
@@ -46,9 +47,10 @@ def store_in_batches(
 
     Raises:
         InvalidValue: If the batch size is no number above 0.
+        DependencyException: If the records are an iterator that an earlier attempt of ``Database.run`` has read from.
     """
     check_batch_size(batch_size)
-    written, rest = 0, iter(records)
+    written, rest = 0, reading(records)
     while batch := list(islice(rest, batch_size)):
         try:
             store(session.connection(), batch)
@@ -71,7 +73,7 @@ def check_batch_size(batch_size: Any) -> None:
     Raises:
         InvalidValue: If the batch size is no number above 0.
     """
-    if not isinstance(batch_size, int) or batch_size < 1:
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         msg = f"batch_size must be a whole number above 0, but was {batch_size!r}."
         raise InvalidValue(msg)
 

@@ -5,10 +5,11 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Column, Connection, Table
+from sqlalchemy.orm import class_mapper
 
 from tradestore._bulk import BATCH_SIZE, insert_new_rows, insert_rows, store_in_batches
-from tradestore._columns import read_columns, storable_columns, with_default
+from tradestore._columns import completed_columns, read_columns, storable_columns
 from tradestore._database_only import refuse
 from tradestore._order_model import Order, told_price
 from tradestore._session import SessionType
@@ -23,6 +24,8 @@ __all__ = ["BulkTrades", "check_unbound", "custom_data_of", "per_order"]
 
 _ORDERS: Final[Any] = Order.__table__
 _CUSTOM_DATA: Final[Any] = _CustomData.__table__
+_NEW: Final = frozenset({"id", "ft_trade_id"})
+"""What the database counts anew."""
 
 
 class BulkTrades:
@@ -51,8 +54,12 @@ class BulkTrades:
         must hold no other changes then, since a failure would take them along. SQLite has one writer at a time: others
         wait for as long as the trades take to arrive.
 
+        Columns that were added to ``Trade`` or ``Order`` are stored too; a plain trade without such an attribute gets
+        the column's default. The same object twice in a batch is refused; in two batches it makes two trades.
+
         Args:
-            trades: Plain trades, or mapped ones that are in no session; a generator is read as it goes.
+            trades: Plain trades, or mapped ones that are in no session; a generator is read as it goes. Within
+                ``Database.run`` it must be made by the function that is run, which may be called again.
             batch_size: How many are in memory at once.
             on_progress: Called after each batch with the number of trades written so far.
 
@@ -60,22 +67,24 @@ class BulkTrades:
             How many trades were stored.
 
         Raises:
-            InvalidValue: If a value cannot be kept, or something is no trade, or a trade is stored already.
+            InvalidValue: If a value cannot be kept, or something is no trade, or a trade is stored already or comes
+                twice.
             UnpricedOrder: If no price is known for an order.
-            DependencyException: If the session holds changes from before that were not committed.
+            DependencyException: If the session holds changes from before that were not committed, or an earlier
+                attempt of ``Database.run`` has read from the same iterator.
             DatabaseBusy: If the database stayed locked; nothing was stored.
             CommitOutcomeUnknown: If the connection was lost while committing.
             NotImplementedError: In memory mode.
         """
         if not cls.use_db:
             refuse("bulk_add", "add_bt_trade() takes in one trade after the other")
-        store = partial(_store_batch, cls.__table__)
+        store = partial(_store_batch, cls)
         with unit_of_work(cls.session()) as session:
             return store_in_batches(session, trades, store, batch_size=batch_size, on_progress=on_progress)
 
 
-def check_unbound(trades: Iterable[LocalTrade]) -> None:
-    """Refuse what is no trade, and what a session looks after: it would be stored twice.
+def check_unbound(trades: Sequence[LocalTrade]) -> None:
+    """Refuse what is no trade, and what would be stored twice: it comes twice, or a session looks after it.
 
     Raises:
         InvalidValue: If one of them cannot be taken.
@@ -87,6 +96,12 @@ def check_unbound(trades: Iterable[LocalTrade]) -> None:
         _check_transient(trade)
         for order in trade.orders:
             _check_transient(order)
+    if len(set(map(id, trades))) < len(trades):
+        msg = (
+            "The same trade comes more than once. Nothing was stored: give each trade once, and make a new object for "
+            "each instead of changing one that was given already."
+        )
+        raise InvalidValue(msg)
 
 
 def custom_data_of(trade: LocalTrade) -> Sequence[_CustomData]:
@@ -101,29 +116,42 @@ def per_order(trades: Iterable[LocalTrade], values: Iterable[Any]) -> list[Any]:
     return list(chain.from_iterable(repeat(value, len(trade.orders)) for trade, value in pairs))
 
 
-def _store_batch(table: Table, connection: Connection, trades: list[LocalTrade]) -> None:
+def _store_batch(kind: Any, connection: Connection, trades: list[LocalTrade]) -> None:
     check_unbound(trades)
+    table = kind.__table__
     orders = list(chain.from_iterable(trade.orders for trade in trades))
     entries = [entry for trade in trades for entry in custom_data_of(trade)]
     # All is looked at before anything is written.
-    trade_columns = _complete("Trade", table, trades, {"id"})
-    order_columns = _complete("Order", _ORDERS, orders, {"id", "ft_trade_id"})
-    entry_columns = _complete("CustomData", _CUSTOM_DATA, entries, {"id", "ft_trade_id"})
+    trade_columns = _complete("Trade", _stored(kind, table), trades, connection)
+    order_columns = _complete("Order", _stored(Order, _ORDERS), orders, connection)
+    entry_columns = _complete("CustomData", _stored(_CustomData, _CUSTOM_DATA), entries, connection)
     ids = insert_new_rows(connection, table, trade_columns)
     insert_rows(connection, _ORDERS, {"ft_trade_id": per_order(trades, ids), **order_columns})
     owners = [trade_id for trade, trade_id in zip(trades, ids, strict=True) for _ in custom_data_of(trade)]
     insert_rows(connection, _CUSTOM_DATA, {"ft_trade_id": owners, **entry_columns})
 
 
-def _complete(owner: str, table: Any, records: Sequence[object], without: set[str]) -> dict[str, Sequence[Any]]:
+def _stored(kind: type[ModelBase], table: Table) -> dict[str, Column[Any]]:
+    """Return the columns whose values the records bring, by the names of the attributes that hold them.
+
+    They are looked up each time: somebody may add one.
+    """
+    return {
+        name: column
+        for mapper in class_mapper(kind).self_and_descendants
+        for name, column in mapper.columns.items()
+        if getattr(column, "table", None) is table and column.key not in _NEW and column.computed is None
+    }
+
+
+def _complete(
+    owner: str, columns: dict[str, Column[Any]], records: Sequence[object], connection: Connection
+) -> dict[str, Sequence[Any]]:
     """Return what a table holds of the records, with what it needs and they don't tell."""
-    names = [name for name in table.columns.keys() if name not in without]  # noqa: SIM118 - iterating gives columns
-    columns = read_columns(records, names)
-    for name, values in columns.items():
-        columns[name] = with_default(table.c[name], values)
-    if "ft_price" in columns and None in columns["ft_price"]:
-        columns["ft_price"] = [_price(order) for order in records if isinstance(order, LocalOrder)]
-    return storable_columns(owner, table, columns)
+    read = completed_columns(owner, columns, read_columns(records, [*columns]))
+    if "ft_price" in read and None in read["ft_price"]:
+        read["ft_price"] = [_price(order) for order in records if isinstance(order, LocalOrder)]
+    return storable_columns(owner, columns, read, connection.dialect)
 
 
 def _price(order: LocalOrder) -> float:

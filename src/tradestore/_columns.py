@@ -4,68 +4,103 @@ A column of a thousand values is looked at by a few calls instead of a thousand:
 the one type that the column wants.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from math import isfinite
 from operator import attrgetter, itemgetter
 from types import NoneType
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Enum, Table
+from sqlalchemy import Boolean, Column, Dialect, Enum
 from sqlalchemy.types import TypeEngine
 
+from tradestore._bound_types import bound_column, is_familiar
 from tradestore._sqltypes import Number, UtcDateTime, storable
 from tradestore.base import ModelBase
+from tradestore.exceptions import InvalidValue
 
-__all__ = ["read_columns", "storable_column", "storable_columns", "with_default"]
+__all__ = ["completed_columns", "read_columns", "storable_columns"]
 
 _DATE_LENGTH = len("2026-03-01 12:00:00.123456")
 
 
 def read_columns(records: Sequence[object], names: Sequence[str]) -> dict[str, Sequence[Any]]:
-    """Return the values of records by the names of their fields; what a mapped record was never given is None.
+    """Return the values of records by the names of their fields; what a record has no value for is None.
 
     Args:
         records: Plain ones, and mapped ones that are in no session.
         names: At least two.
     """
-    plain, mapped = attrgetter(*names), itemgetter(*names)
-    blank = dict.fromkeys(names)
-    # Mapped attributes are slow to read, and in no session they are all where they are kept.
-    rows = [
-        mapped({**blank, **record.__dict__}) if isinstance(record, ModelBase) else plain(record) for record in records
-    ]
+    try:
+        rows = _rows(records, names, attrgetter(*names))
+    except AttributeError:
+        # A plain record has no attribute for a column that somebody has added.
+        rows = _rows(records, names, lambda record: tuple(getattr(record, name, None) for name in names))
     columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     return dict(zip(names, columns, strict=True))
 
 
-def storable_columns(owner: str, table: Table, columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
-    """Return all columns as :func:`storable_column` does.
+def _rows(
+    records: Sequence[object], names: Sequence[str], plain: Callable[[object], tuple[Any, ...]]
+) -> Sequence[tuple[Any, ...]]:
+    mapped, blank = itemgetter(*names), dict.fromkeys(names)
+    # Mapped attributes are slow to read, and in no session they are all where they are kept.
+    return [
+        mapped({**blank, **record.__dict__}) if isinstance(record, ModelBase) else plain(record) for record in records
+    ]
+
+
+def completed_columns(
+    owner: str, columns: Mapping[str, Column[Any]], values: Mapping[str, Sequence[Any]]
+) -> dict[str, Sequence[Any]]:
+    """Return the values with the defaults of their columns in place of None, as single inserts would have them.
+
+    What only the database fills in is left out.
 
     Args:
         owner: The name of the records' kind for messages.
-        table: Where they will be stored.
-        columns: Values by the names of the table's columns.
+        columns: By the names of their attributes.
+        values: By the same names.
+
+    Raises:
+        InvalidValue: If a default differs from row to row in a way that only the database knows.
+    """
+    return {
+        name: _with_default(f"{owner}.{name}", columns[name], given)
+        for name, given in values.items()
+        if columns[name].server_default is None
+        or columns[name].default is not None
+        or any(value is not None for value in given)
+    }
+
+
+def storable_columns(
+    owner: str, columns: Mapping[str, Column[Any]], values: Mapping[str, Sequence[Any]], dialect: Dialect
+) -> dict[str, Sequence[Any]]:
+    """Return the values in the form in which the engine takes them, by the keys of their columns.
+
+    Types of the library become bool, int, float, str or None, the same for every engine: dates their text in UTC,
+    choices the names of their members. Any other type says itself what its driver gets.
+
+    Args:
+        owner: The name of the records' kind for messages.
+        columns: By the names of their attributes.
+        values: By the same names, of those columns that will be stored.
+        dialect: The engine's.
 
     Raises:
         InvalidValue: If a value cannot be kept.
     """
-    return {name: storable_column(f"{owner}.{name}", table.c[name].type, columns[name]) for name in columns}
+    return {
+        columns[name].key: _storable_column(f"{owner}.{name}", columns[name].type, given)
+        if is_familiar(columns[name].type, dialect)
+        else bound_column(f"{owner}.{name}", columns[name].type, given, dialect)
+        for name, given in values.items()
+    }
 
 
-def storable_column(owner: str, column_type: TypeEngine[Any], values: Sequence[Any]) -> Sequence[Any]:
-    """Return the values as bool, int, float, str or None, in the form in which every engine takes and keeps them.
-
-    Dates become their text in UTC, choices the names of their members.
-
-    Args:
-        owner: The column's name for the message.
-        column_type: The column's type.
-        values: Of many records.
-
-    Raises:
-        InvalidValue: If one of them cannot be kept.
-    """
+def _storable_column(owner: str, column_type: TypeEngine[Any], values: Sequence[Any]) -> Sequence[Any]:
     kinds = set(map(type, values))
     has_none = NoneType in kinds
     kinds.discard(NoneType)
@@ -77,7 +112,8 @@ def storable_column(owner: str, column_type: TypeEngine[Any], values: Sequence[A
         if all(map(isfinite, present)):
             return values
     elif kind is datetime and isinstance(column_type, UtcDateTime):
-        return [None if value is None else _utc_text(value) for value in values]
+        with suppress(OverflowError):  # Whichever has no place in the calendar is named below.
+            return [None if value is None else _utc_text(value) for value in values]
     elif kind is not None and issubclass(kind, str | int):
         # Equal ones are stored alike, and most are repeated.
         forms = {value: _form(owner, column_type, value) for value in set(values)}
@@ -85,14 +121,19 @@ def storable_column(owner: str, column_type: TypeEngine[Any], values: Sequence[A
     return [_form(owner, column_type, value) for value in values]
 
 
-def with_default(column: Column[Any], values: Sequence[Any]) -> Sequence[Any]:
-    """Return the values with the column's default in place of None, as a single insert would have it."""
+def _with_default(owner: str, column: Column[Any], values: Sequence[Any]) -> Sequence[Any]:
     default: Any = column.default
-    if default is None or None not in values:
+    if (default is None and column.server_default is None) or None not in values:
         return values
-    if default.is_scalar:
+    if default is not None and default.is_scalar:
         return [default.arg if value is None else value for value in values]
-    return [default.arg(None) if value is None else value for value in values]
+    if default is not None and default.is_callable:
+        return [default.arg(None) if value is None else value for value in values]
+    msg = (
+        f"{owner} has a default that the database works out for each row, so that some of many cannot be left without "
+        "a value. Nothing was stored: give each record one, or add the records one by one."
+    )
+    raise InvalidValue(msg)
 
 
 def _form(owner: str, column_type: TypeEngine[Any], value: Any) -> Any:

@@ -70,7 +70,7 @@ def storable(owner: str, column_type: TypeEngine[Any], value: Any) -> Any:
     """
     try:
         return _converted(column_type, value)
-    except ValueError as e:
+    except (OverflowError, ValueError) as e:
         shown = repr(value)
         shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
         msg = f"{owner} cannot be {shown}: {e}. Nothing was stored."
@@ -181,6 +181,9 @@ def _moment(value: Any) -> datetime:
     if not isinstance(value, datetime):
         msg = "a datetime was expected"
         raise ValueError(msg)  # noqa: TRY004 - the caller makes one kind of error of all reasons
+    if value != value:  # noqa: PLR0124 - as NaN among the numbers: other packages have a moment that is none
+        msg = "it is no moment in time, and None stands for a missing one"
+        raise ValueError(msg)
     return as_naive_utc(value)
 
 

@@ -18,20 +18,21 @@ from tradestore._bulk import BATCH_SIZE, check_batch_size, insert_rows, store_in
 from tradestore._bulk_trades import check_unbound, custom_data_of, per_order
 from tradestore._clock import as_utc, utc_now
 from tradestore._columns import read_columns, storable_columns
-from tradestore._order_model import Order
 from tradestore._session import scoped
 from tradestore._sqltypes import UtcDateTime, storable
 from tradestore.accounting._decimal import ZERO, add, exact
 from tradestore.database import unit_of_work
-from tradestore.exceptions import DependencyException, InvalidValue
+from tradestore.exceptions import DatabaseBusy, DependencyException, InvalidValue
 from tradestore.local_order import LocalOrder
 from tradestore.local_trade import LocalTrade
-from tradestore.trade_model import Trade
 
 __all__ = ["BacktestRun", "backtest_runs", "delete_backtest", "load_backtest", "store_backtest"]
 
-_TRADE_FIELDS: Final = tuple(column.name for column in Trade.__table__.columns)
-_ORDER_FIELDS: Final = tuple(column.name for column in Order.__table__.columns)
+_TRADE_COLUMNS: Final = {column.name: column for column in BACKTEST_TRADES.columns if not column.primary_key}
+_ORDER_COLUMNS: Final = {column.name: column for column in BACKTEST_ORDERS.columns if not column.primary_key}
+_TRADE_FIELDS, _ORDER_FIELDS = tuple(_TRADE_COLUMNS), tuple(_ORDER_COLUMNS)
+_REPLACEMENTS: Final = 5
+"""How often somebody else may be first before a replacement gives up."""
 _DATES: Final = frozenset(
     column.name
     for table in (BACKTEST_TRADES, BACKTEST_ORDERS)
@@ -79,31 +80,26 @@ def store_backtest(
     must hold no other changes then, since a failure would take them along.
 
     Args:
-        trades: Plain trades, or mapped ones that are in no session; a generator is read as it goes.
+        trades: Plain trades, or mapped ones that are in no session; a generator is read as it goes. Within
+            ``Database.run`` it must be made by the function that is run, which may be called again.
         run: A name for the backtest, of 1 to 100 characters.
-        replace: Whether the trades take the place of a backtest with the same name.
+        replace: Whether the trades take the place of a backtest with the same name. Of several that are stored under
+            it at the same time the last one stays.
         batch_size: How many trades are in memory at once.
         on_progress: Called after each batch with the number of trades written so far.
 
     Raises:
-        InvalidValue: If a value cannot be kept, or something is no trade, or a trade is stored or has custom data.
-        DependencyException: If there is a backtest with the name, or the session holds changes that were not committed.
+        InvalidValue: If a value cannot be kept, or something is no trade, or a trade is stored, comes twice or has
+            custom data, or the profit of all is beyond every number.
+        DependencyException: If there is a backtest with the name, or the session holds changes that were not
+            committed, or an earlier attempt of ``Database.run`` has read from the same iterator.
         DatabaseBusy: If the database stayed locked; nothing was stored.
         CommitOutcomeUnknown: If the connection was lost while committing.
     """
     name = _checked_name(run)
     with unit_of_work(scoped()) as session:
-        former = _find(session, name)
-        if former is not None and replace:
-            _delete(session, former.id)
-        elif former is not None:
-            msg = (
-                f"There is a backtest {name!r} already. Nothing was stored: give another name, or replace=True to "
-                "store this one in its place."
-            )
-            raise DependencyException(msg)
-        stored_at = utc_now()
-        writer = _RunWriter(_begin(session, name, stored_at))
+        run_id, stored_at = _begin_in_place(session, name) if replace else _begin(session, name)
+        writer = _RunWriter(run_id)
         store_in_batches(session, trades, writer.store, batch_size=batch_size, on_progress=on_progress)
         summary = writer.summary()
         session.execute(update(BACKTEST_RUNS).where(BACKTEST_RUNS.c.id == writer.run_id).values(summary))
@@ -120,11 +116,11 @@ def load_backtest(run: str, *, batch_size: int = BATCH_SIZE) -> Iterator[LocalTr
         batch_size: How many trades are in memory at once.
 
     Raises:
-        DependencyException: If there is no such backtest, or it is deleted while its trades are read.
-        InvalidValue: If the batch size is no number above 0.
+        DependencyException: If there is no such backtest, or it is deleted or replaced while its trades are read.
+        InvalidValue: If the batch size is no number above 0, or the name is none.
     """
     check_batch_size(batch_size)
-    return _read(_existing(scoped(), run), batch_size)
+    return _read(_existing(_find(scoped(), _checked_name(run)), run), batch_size)
 
 
 def backtest_runs() -> list[BacktestRun]:
@@ -138,9 +134,13 @@ def delete_backtest(run: str) -> None:
 
     Raises:
         DependencyException: If there is no such backtest.
+        InvalidValue: If the name is none.
+        DatabaseBusy: If the database stayed locked; nothing was deleted.
+        CommitOutcomeUnknown: If the connection was lost while committing.
     """
+    name = _checked_name(run)
     with unit_of_work(scoped()) as session:
-        _delete(session, _existing(session, run).id)
+        _delete(session, _existing(_find_for_change(session, name), name).id)
 
 
 class _RunWriter:
@@ -158,8 +158,9 @@ class _RunWriter:
             msg = "A stored backtest has no room for custom_data: empty it, or keep it elsewhere. Nothing was stored."
             raise InvalidValue(msg)
         orders = list(chain.from_iterable(trade.orders for trade in trades))
-        trade_columns = storable_columns("Trade", BACKTEST_TRADES, read_columns(trades, _TRADE_FIELDS))
-        order_columns = storable_columns("Order", BACKTEST_ORDERS, read_columns(orders, _ORDER_FIELDS))
+        dialect = connection.dialect
+        trade_columns = storable_columns("Trade", _TRADE_COLUMNS, read_columns(trades, _TRADE_FIELDS), dialect)
+        order_columns = storable_columns("Order", _ORDER_COLUMNS, read_columns(orders, _ORDER_FIELDS), dialect)
         numbers = range(self._count + 1, self._count + 1 + len(trades))
         owners = per_order(trades, numbers)
         places = list(chain.from_iterable(range(1, 1 + len(trade.orders)) for trade in trades))
@@ -179,7 +180,8 @@ class _RunWriter:
     def summary(self) -> dict[str, Any]:
         """Return what the row of the run says about its trades."""
         common = {name: next(iter(values)) if len(values) == 1 else None for name, values in self._common.items()}
-        return {"trade_count": self._count, "total_profit": float(self._profit), **common}
+        profit = storable("The backtest's total profit", BACKTEST_RUNS.c.total_profit.type, self._profit)
+        return {"trade_count": self._count, "total_profit": profit, **common}
 
     def _note(self, columns: dict[str, Sequence[Any]]) -> None:
         for is_open, profit in zip(columns["is_open"], columns["close_profit_abs"], strict=True):
@@ -189,37 +191,67 @@ class _RunWriter:
             seen.update(columns[name])
 
 
-def _checked_name(run: str) -> str:
-    name = storable("The backtest's name", BACKTEST_RUNS.c.name.type, run)
-    if not name:
-        msg = "A backtest needs a name to be found by: give run= a text of 1 to 100 characters."
+def _checked_name(run: Any) -> str:
+    if not isinstance(run, str) or not run:
+        msg = f"A backtest's name is a text of 1 to 100 characters, not {run!r:.60}."
         raise InvalidValue(msg)
-    return str(name)
+    return str(storable("The backtest's name", BACKTEST_RUNS.c.name.type, run))
 
 
 def _find(session: Session, name: str) -> Row[Any] | None:
     return session.execute(select(BACKTEST_RUNS).where(BACKTEST_RUNS.c.name == name)).one_or_none()
 
 
-def _existing(session: Session, name: str) -> Row[Any]:
-    row = _find(session, name)
+def _find_for_change(session: Session, name: str) -> Row[Any] | None:
+    """Return the run once nobody else is changing it, and keep all others from it until the transaction's end."""
+    return session.execute(select(BACKTEST_RUNS).where(BACKTEST_RUNS.c.name == name).with_for_update()).one_or_none()
+
+
+def _existing(row: Row[Any] | None, name: str) -> Row[Any]:
     if row is None:
         msg = f"There is no backtest {name!r}: backtest_runs() lists those that are stored."
         raise DependencyException(msg)
     return row
 
 
-def _begin(session: Session, name: str, stored_at: datetime) -> int:
-    values = {"name": name, "stored_at": stored_at, "trade_count": 0, "total_profit": 0.0}
+def _begin(session: Session, name: str) -> tuple[int, datetime]:
+    if _find(session, name) is not None:
+        msg = (
+            f"There is a backtest {name!r} already. Nothing was stored: give another name, or replace=True to "
+            "store this one in its place."
+        )
+        raise DependencyException(msg)
     try:
-        result: Any = session.execute(insert(BACKTEST_RUNS).values(values))
+        return _insert_run(session, name)
     except IntegrityError as e:
         msg = (
             f"Somebody else has just stored a backtest {name!r}. Nothing was stored: look at theirs, then give another "
             "name, or replace=True to store this one in its place."
         )
         raise DependencyException(msg) from e
-    return int(result.inserted_primary_key[0])
+
+
+def _begin_in_place(session: Session, name: str) -> tuple[int, datetime]:
+    """Begin a run in the place of the one that has its name, also of one that somebody else is just storing."""
+    for _ in range(_REPLACEMENTS):
+        former = _find_for_change(session, name)
+        if former is not None:
+            _delete(session, former.id)
+        try:
+            with session.begin_nested():
+                return _insert_run(session, name)
+        except IntegrityError as e:
+            # Somebody else was first, and has committed by now: theirs is the one to be replaced.
+            latest = e
+    msg = f"Others store a backtest {name!r} again and again. Nothing was stored: try again."
+    raise DatabaseBusy(msg) from latest
+
+
+def _insert_run(session: Session, name: str) -> tuple[int, datetime]:
+    stored_at = utc_now()
+    values = {"name": name, "stored_at": stored_at, "trade_count": 0, "total_profit": 0.0}
+    result: Any = session.execute(insert(BACKTEST_RUNS).values(values))
+    return int(result.inserted_primary_key[0]), stored_at
 
 
 def _delete(session: Session, run_id: int) -> None:

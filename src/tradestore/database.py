@@ -12,6 +12,7 @@ from sqlalchemy import Engine, QueuePool
 from sqlalchemy.orm import Session
 
 from tradestore import _session
+from tradestore._attempts import Attempts
 from tradestore._engine import masked, retire, take_write_lock
 from tradestore._errors import meaningful_errors
 from tradestore.exceptions import DatabaseBusy, DatabaseNotReady, DependencyException
@@ -83,7 +84,8 @@ class Database:
 
         Args:
             work: Gets the session. It may be called more than once, so it must read what it needs inside and do
-                nothing that can't be done twice, such as placing an order.
+                nothing that can't be done twice, such as placing an order. Iterators must be made inside, too:
+                ``bulk_add`` and ``store_backtest`` refuse one that an earlier call has read from.
             attempts: How often at the most.
 
         Returns:
@@ -93,10 +95,10 @@ class Database:
             DatabaseBusy: If the database was still locked the last time; nothing was stored.
             CommitOutcomeUnknown: If the connection was lost while committing: that is not repeated.
         """
-        attempt = 1
+        attempt, all_attempts = 1, Attempts()
         while True:
             try:
-                with self.transaction() as session:
+                with all_attempts.attempt(), self.transaction() as session:
                     return work(session)
             except DatabaseBusy as e:
                 if attempt >= attempts:

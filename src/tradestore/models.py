@@ -49,6 +49,10 @@ __all__ = [
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
+_HINT_ON_TABLES = (
+    "start again, which goes on where this stopped. If that ends the same way, give the user the right to create and "
+    "change tables, or put right what is in the way: a table or an index that no start of this version made."
+)
 _LIVE_FILE, _DRY_RUN_FILE = "tradesv3.sqlite", "tradesv3.dryrun.sqlite"
 
 
@@ -133,11 +137,9 @@ def _prepare_tables(engine: Engine, url: URL) -> None:
             check_migrate(engine, ModelBase, previous_tables)
             set_sqlite_to_wal(engine)
     except (CompileError, DBAPIError) as e:
-        reason = e.orig if isinstance(e, DBAPIError) else e
-        msg = (
-            f"The tables of {masked(url)} cannot be brought up to date ({str(reason).strip()}): "
-            "give the user the right to create and change tables, and each text column a length."
-        )
+        reason = str(e.orig if isinstance(e, DBAPIError) else e).strip()
+        advice = _HINT_ON_TABLES if isinstance(e, DBAPIError) else "give each text column of your models a length."
+        msg = f"The tables of {masked(url)} cannot be brought up to date ({reason}): {advice}"
         raise MigrationError(msg) from e
 
 

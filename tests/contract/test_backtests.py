@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from tests.builders import CLOSED, OPENED, closed_trade, local_trade, store, trade_with_entry
 from tests.contract.any_records import any_trades, as_local, as_mapped
@@ -226,12 +226,29 @@ def test_unknown_name(database) -> None:
             ask("nobody")
 
 
-@pytest.mark.parametrize("name", ["", "x" * 101, "nul\0", None, 5.5], ids=["empty", "long", "nul", "none", "number"])
-def test_name_that_cannot_be_kept(database, name) -> None:
-    """It is refused before anything is read."""
+@pytest.mark.parametrize(
+    "name",
+    ["", "x" * 101, "nul\0", "half a character \ud800", None, 5.5, 5, b"run"],
+    ids=["empty", "long", "nul", "half", "none", "number", "count", "bytes"],
+)
+def test_name_that_cannot_be_kept(database, name, statements: Watch) -> None:
+    """It is refused before anything is read, the same whether it is stored, loaded or deleted."""
+    for ask in (lambda: store_backtest(iter([with_orders(0)]), run=name), lambda: load_backtest(name)):
+        with statements() as sent, pytest.raises(InvalidValue, match="name"):
+            ask()
+        assert sent == []
     with pytest.raises(InvalidValue, match="name"):
-        store_backtest(iter([with_orders(0)]), run=name)
+        delete_backtest(name)
     assert backtest_runs() == []
+
+
+def test_profit_beyond_every_number(database) -> None:
+    """Each trade's may be one, and the sum none: the backtest is refused."""
+    rich = [local_trade(is_open=False, close_profit_abs=1e308) for _ in range(2)]
+    with pytest.raises(InvalidValue, match="total profit"):
+        store_backtest(rich, run="run")
+    assert backtest_runs() == []
+    assert store_backtest(rich[:1], run="run").total_profit == 1e308
 
 
 def test_run_that_is_deleted_while_it_is_read(database) -> None:
@@ -242,6 +259,90 @@ def test_run_that_is_deleted_while_it_is_read(database) -> None:
     delete_backtest("run")
     with pytest.raises(DependencyException, match=r"'run' was deleted or replaced"):
         next(reading)
+
+
+def test_run_that_gives_way_to_another_one_while_it_is_read(database, time_machine) -> None:
+    """Nobody reads the start of one run and the end of another, also if the clock stands still."""
+    time_machine.move_to(datetime(2026, 3, 1, 12, tzinfo=UTC), tick=False)
+
+    def replace() -> None:
+        store_backtest([with_orders(10 + number) for number in range(5)], run="run", replace=True)
+
+    def delete_and_store(name: str) -> None:
+        delete_backtest("run")
+        store_backtest([with_orders(10 + number) for number in range(5)], run=name)
+
+    for change in (replace, lambda: delete_and_store("run"), lambda: delete_and_store("other")):
+        store_backtest([with_orders(number) for number in range(5)], run="run", replace=True)
+        reading = load_backtest("run", batch_size=2)
+        assert [next(reading).pair, next(reading).pair] == ["P0/USDT", "P1/USDT"]
+        change()
+        with pytest.raises(DependencyException, match=r"'run' was deleted or replaced"):
+            next(reading)
+
+
+@pytest.mark.needs("row_locks")
+@pytest.mark.parametrize("formers", [0, 1])
+def test_replacement_waits_for_another_one(database, formers: int) -> None:
+    """Of two that take the place at the same time, the second waits for the first and replaces what that stored."""
+    if formers:
+        store_backtest([with_orders(0)], run="run")
+    waits = threading.Event()
+    outcomes: list[object] = []
+
+    def second() -> None:
+        try:
+            outcomes.append(store_backtest([with_orders(2), with_orders(3)], run="run", replace=True).trade_count)
+        except BaseException as error:  # noqa: BLE001 - told to the main thread
+            outcomes.append(error)
+        finally:
+            Trade.session.remove()
+
+    other = threading.Thread(target=second)
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if threading.current_thread() is other and "backtest_runs" in statement and needle in statement:
+            waits.set()
+
+    needle = "FOR UPDATE" if formers else "INSERT"
+    event.listen(database.engine, "before_cursor_execute", note)
+    with database.transaction():
+        store_backtest([with_orders(1)], run="run", replace=True)
+        other.start()
+        # Some engines let a reader wait for a new row, too: then the second does not come to its INSERT before the end.
+        waits.wait(1)
+    other.join()
+    event.remove(database.engine, "before_cursor_execute", note)
+    assert outcomes == [2]
+    assert _pairs("run") == ["P2/USDT", "P3/USDT"]
+    assert len(backtest_runs()) == 1
+
+
+@pytest.mark.needs("row_locks")
+def test_many_replacements_at_once(database) -> None:
+    """Each is stored in the end, whoever waits for whom, and none is told to do what it did."""
+    failures: list[BaseException] = []
+
+    def attempt(number: int) -> None:
+        def work(_session: object) -> None:
+            store_backtest([with_orders(10 * number + place) for place in range(3)], run="run", replace=True)
+
+        try:
+            database.run(work, attempts=50)
+        except BaseException as error:  # noqa: BLE001 - told to the main thread
+            failures.append(error)
+        finally:
+            Trade.session.remove()
+
+    writers = [threading.Thread(target=attempt, args=(number,)) for number in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert failures == []
+    pairs = _pairs("run")
+    assert pairs in [[f"P{10 * number + place}/USDT" for place in range(3)] for number in range(4)]
+    assert [run.trade_count for run in backtest_runs()] == [3]
 
 
 def test_custom_data_is_refused(database) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from tests.builders import OPENED, amend, ccxt_order, columns_of, local_trade, order, store, trade
+from tests.builders import NO_MOMENTS, OPENED, amend, ccxt_order, columns_of, local_trade, order, store, trade
 from tradestore import CustomDataWrapper, LocalOrder, LocalTrade, ModelBase, Order, PairLocks, Trade, WalletHistory
 from tradestore.exceptions import DependencyException, InvalidOrder, InvalidValue, OperationalException
 
@@ -44,6 +44,7 @@ BAD_FIELDS: list[dict[str, Any]] = [
     {"open_date": "2026-03-01"},
     {"close_date": date(2026, 3, 1)},
     {"close_date": 1772366400000},
+    *({"close_date": bad} for bad in NO_MOMENTS),
     {"trading_mode": "lottery"},
     {"trading_mode": 1},
 ]
@@ -56,6 +57,7 @@ BAD_ORDER_FIELDS: list[dict[str, Any]] = [
     {"status": "x" * 256},
     *({name: bad} for name in ("ft_price", "ft_amount", "filled", "cost") for bad in (NAN, INFINITE, "abc")),
     {"order_date": "yesterday"},
+    *({"order_filled_date": bad} for bad in NO_MOMENTS),
 ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from tests.builders import local_order, local_trade, store, trade, trade_with_entry
+from tests.builders import NO_MOMENTS, local_order, local_trade, store, trade, trade_with_entry
 from tests.contract.test_bulk_add import belongings, expected, with_orders
 from tradestore import KeyValueStore, LocalTrade, ModelBase, Trade, backtest_runs, store_backtest
 from tradestore.exceptions import DatabaseBusy, DependencyException, InvalidOrder, InvalidValue
@@ -63,6 +63,8 @@ BAD: list[Callable[[], Any]] = [
     lambda: local_trade(timeframe=[5]),
     lambda: local_trade(is_short=2),
     lambda: local_trade(close_date="2026-03-01"),
+    *(lambda bad=bad: local_trade(close_date=bad) for bad in NO_MOMENTS),
+    *(lambda bad=bad: _with_order(order_filled_date=bad) for bad in NO_MOMENTS),
     lambda: local_trade(trading_mode="lottery", open_trade_value=1.0),
     lambda: _with_order(ft_price=float("inf")),
     lambda: _with_order(order_id="x" * 256),
@@ -126,7 +128,7 @@ def test_duplicate_order_leaves_nothing(database) -> None:
     assert [pair for pair, _ in belongings()] == ["ADA/USDT", "AFTER/USDT"]
 
 
-@pytest.mark.parametrize("size", [0, -1, 1.5, None])
+@pytest.mark.parametrize("size", [0, -1, 1.5, None, True])
 @each_store
 def test_batch_that_holds_nothing_is_refused(database, store_all: Store, size) -> None:
     """Before anything is read."""
@@ -151,6 +153,71 @@ def test_trade_that_a_session_looks_after_is_refused(database, store_all: Store)
     with pytest.raises(InvalidValue, match=r"deepcopy"):
         store_all([plain])
     assert _counts() == before
+
+
+@each_store
+def test_same_trade_twice_is_refused(database, store_all: Store) -> None:
+    """Within a batch it is a mistake: one object that is filled again and again would store the last trade only."""
+    reused = local_trade()
+
+    def arriving() -> Iterator[LocalTrade]:
+        for number in range(3):
+            reused.pair = f"P{number}/USDT"
+            yield reused
+
+    for trades in (arriving(), [with_orders(1), reused, with_orders(2), reused]):
+        with pytest.raises(InvalidValue, match="more than once"):
+            store_all(trades)
+        assert _counts() == _nothing()
+
+
+@each_store
+def test_iterator_that_an_earlier_attempt_has_read_is_refused(database, store_all: Store) -> None:
+    """Whether it was read in part or to its end: the function that is run has to make it anew."""
+    for stop, batch_size in ((2, 2), (COUNT, COUNT)):
+        calls: list[int] = []
+        made_outside = (with_orders(number) for number in range(COUNT))
+
+        def work(
+            _session: object,
+            calls: list[int] = calls,
+            trades: Iterator[LocalTrade] = made_outside,
+            stop: int = stop,
+            size: int = batch_size,
+        ) -> None:
+            def busy(written: int) -> None:
+                calls.append(written)
+                if written == stop:
+                    raise DatabaseBusy
+
+            store_all(trades, batch_size=size, on_progress=busy)
+
+        with pytest.raises(DependencyException, match=r"earlier attempt of Database\.run.*generator"):
+            database.run(work)
+        assert calls == [stop]
+        assert _counts() == _nothing()
+
+
+@each_store
+def test_iterable_that_can_be_read_again_is_stored_by_a_later_attempt(database, store_all: Store) -> None:
+    """A list is the same each time, and so is a generator that the function makes; each is stored once."""
+    given = [with_orders(number) for number in range(COUNT)]
+    for make in (lambda: given, lambda: iter(given)):
+        calls: list[int] = []
+
+        def work(_session: object, calls: list[int] = calls, make: Callable[[], Any] = make) -> None:
+            calls.append(1)
+            store_all(make(), batch_size=2)
+            if len(calls) < 3:
+                raise DatabaseBusy
+
+        database.run(work)
+        assert len(calls) == 3
+        stored = _counts()
+        assert stored["trades"] + stored["backtest_trades"] == COUNT
+        for name in ("orders", "trades", "backtest_orders", "backtest_trades", "backtest_runs"):
+            Trade.session.execute(ModelBase.metadata.tables[name].delete())
+        Trade.commit()
 
 
 @each_store
