@@ -4,11 +4,11 @@ import operator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select
 from sqlalchemy.orm import selectinload
 
 from tradestore._database_only import refuse
-from tradestore._reports import TradeFilter, conditions
+from tradestore._filters import TradeFilter, conditions
 from tradestore._session import SessionType
 from tradestore.exceptions import InvalidValue
 
@@ -67,7 +67,7 @@ class TradePages:
         position = None if after is None else _id_of(after)
         filters = conditions(trade_filter)
         if by == "close_date":
-            filters += [cls.is_open.is_(False), cls.close_date.is_not(None)]
+            filters += [cls.is_open == false(), cls.close_date.is_not(None)]
         if position is not None:
             filters.append(cls._beyond(position, after, by, newest_first))
         page = list(cls.session.scalars(cls._page_query(filters, include_orders, newest_first, by).limit(limit)))
@@ -96,7 +96,7 @@ class TradePages:
             return beyond
         edge: Any = _close_date_of(after)
         if edge is None:
-            edge = select(cls.close_date).where(cls.id == position, cls.is_open.is_(False)).scalar_subquery()
+            edge = select(cls.close_date).where(cls.id == position, cls.is_open == false()).scalar_subquery()
         # The first condition is where an index can begin, on every engine.
         from_edge = operator.le if newest_first else operator.ge
         return and_(from_edge(cls.close_date, edge), or_(later(cls.close_date, edge), later(cls.id, position)))
@@ -105,7 +105,7 @@ class TradePages:
     def _refuse_lost_position(cls, position: int, after: Any) -> None:
         if _close_date_of(after) is not None:
             return
-        is_closed = exists().where(cls.id == position, cls.is_open.is_(False), cls.close_date.is_not(None))
+        is_closed = exists().where(cls.id == position, cls.is_open == false(), cls.close_date.is_not(None))
         if not cls.session.scalar(select(is_closed)):
             msg = (
                 f"There is no closed trade with the id {position} to go on after: begin with the first page, "
