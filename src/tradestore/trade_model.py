@@ -248,8 +248,8 @@ class Trade(TradePages, TradeStream, TradeReports, BulkTrades, ModelBase, Stored
 
     def to_json(self, minified: bool = False) -> dict[str, Any]:
         """Return the trade with its orders as JSON-ready values, see :meth:`LocalTrade.to_json`."""
-        if type(self) is not Trade:
-            # A bot's own trade may tell something else.
+        if type(self) is not Trade or any(type(order) is not Order for order in self.orders):
+            # A bot's own trade or order may tell something else.
             return super().to_json(minified)
         twin = plain_trade(values_of(self), map(values_of, self.orders))
         return trade_to_json(twin, minified=minified)
