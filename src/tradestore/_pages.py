@@ -2,17 +2,21 @@
 
 import operator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, SupportsIndex
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, false, inspect, or_, select
 from sqlalchemy.orm import selectinload
 
 from tradestore._database_only import refuse
-from tradestore._reports import TradeFilter, conditions
+from tradestore._filters import TradeFilter, conditions
 from tradestore._session import SessionType
+from tradestore.base import ModelBase
 from tradestore.exceptions import InvalidValue
+from tradestore.local_trade import LocalTrade
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import InstanceState
+
     from tradestore.trade_model import Trade
 
 PageOrder = Literal["id", "close_date"]
@@ -34,7 +38,7 @@ class TradePages:
     def get_trades_page(
         cls,
         *,
-        after: "int | Trade | None" = None,
+        after: SupportsIndex | LocalTrade | None = None,
         limit: int = 100,
         trade_filter: TradeFilter = None,
         include_orders: bool = True,
@@ -52,7 +56,7 @@ class TradePages:
             include_orders: Whether orders are loaded too, with one more statement for each 500 trades; as in
                 ``get_trades_query``.
             newest_first: Whether the latest come first, on every page.
-            by: ``id``, the order in which trades were opened, or ``close_date``, then closed trades only.
+            by: ``id``, the order in which trades were stored, or ``close_date``, then closed trades only.
 
         Raises:
             InvalidValue: If limit, order or position are none.
@@ -67,7 +71,7 @@ class TradePages:
         position = None if after is None else _id_of(after)
         filters = conditions(trade_filter)
         if by == "close_date":
-            filters += [cls.is_open.is_(False), cls.close_date.is_not(None)]
+            filters += [cls.is_open == false(), cls.close_date.is_not(None)]
         if position is not None:
             filters.append(cls._beyond(position, after, by, newest_first))
         page = list(cls.session.scalars(cls._page_query(filters, include_orders, newest_first, by).limit(limit)))
@@ -96,7 +100,7 @@ class TradePages:
             return beyond
         edge: Any = _close_date_of(after)
         if edge is None:
-            edge = select(cls.close_date).where(cls.id == position, cls.is_open.is_(False)).scalar_subquery()
+            edge = select(cls.close_date).where(cls.id == position, cls.is_open == false()).scalar_subquery()
         # The first condition is where an index can begin, on every engine.
         from_edge = operator.le if newest_first else operator.ge
         return and_(from_edge(cls.close_date, edge), or_(later(cls.close_date, edge), later(cls.id, position)))
@@ -105,11 +109,11 @@ class TradePages:
     def _refuse_lost_position(cls, position: int, after: Any) -> None:
         if _close_date_of(after) is not None:
             return
-        is_closed = exists().where(cls.id == position, cls.is_open.is_(False), cls.close_date.is_not(None))
+        is_closed = exists().where(cls.id == position, cls.is_open == false(), cls.close_date.is_not(None))
         if not cls.session.scalar(select(is_closed)):
             msg = (
                 f"There is no closed trade with the id {position} to go on after: begin with the first page, "
-                "or pass the trade itself."
+                "or pass the trade itself, with the values that were read."
             )
             raise InvalidValue(msg)
 
@@ -122,13 +126,32 @@ def _checked_limit(limit: Any) -> int:
 
 
 def _id_of(after: Any) -> int:
-    position = getattr(after, "id", after)
-    if isinstance(position, bool) or not isinstance(position, int) or not abs(position) < 2**31:
-        msg = f"A page goes on after a trade or its id, not after {after!r}."
+    try:
+        position = operator.index(_stored_id(after) if isinstance(after, LocalTrade) else after)
+    except TypeError:
+        position = None
+    if position is None or isinstance(after, bool) or not abs(position) < 2**31:
+        msg = f"A page goes on after a trade or its id, not after {_shown(after)}."
         raise InvalidValue(msg)
     return position
 
 
+def _stored_id(trade: LocalTrade) -> Any:
+    """Return a trade's id without asking for its row, which may be gone by now."""
+    state: InstanceState[Any] | None = inspect(trade, raiseerr=False)
+    return state.identity[0] if state is not None and state.identity else trade.id
+
+
+def _shown(after: Any) -> str:
+    if isinstance(after, LocalTrade):
+        return "one that was never stored"
+    # What an object of the session is called may be a question to the database.
+    return f"an object of {type(after).__name__}" if isinstance(after, ModelBase) else repr(after)
+
+
 def _close_date_of(after: Any) -> datetime | None:
-    """Return where a trade that was handed in stood: it may have been removed or changed by now."""
-    return None if isinstance(after, int) else after.close_date
+    """Return where a trade that was handed in stood: it may have been removed or changed by now.
+
+    None for an id, and for a trade whose values were given up since: where that one stands, only the database knows.
+    """
+    return vars(after).get("close_date") if isinstance(after, LocalTrade) else None

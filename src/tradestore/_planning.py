@@ -2,32 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql import operators
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-__all__ = ["Flag", "unindexed"]
-
-
-class Flag(Boolean):
-    """A yes or no whose ``is_(True)`` is written as ``= true``: MariaDB uses no index for ``IS true``.
-
-    Where a value may be missing it stays as it is: turned around, the two would differ.
-    """
-
-    class Comparator(Boolean.Comparator[bool]):
-        """Compares with equality where it means the same."""
-
-        def operate(self, op: Any, *other: Any, **kwargs: Any) -> ColumnElement[Any]:
-            """Take ``is_`` with True or False as ``==``."""
-            is_equality = (
-                op is operators.is_ and isinstance(other[0], bool) and not getattr(self.expr, "nullable", True)
-            )
-            return super().operate(operators.eq if is_equality else op, *other, **kwargs)
-
-    comparator_factory = Comparator
+__all__ = ["unindexed"]
 
 
 class unindexed(FunctionElement[Any]):  # noqa: N801 - reads as the function that it is in SQL

@@ -5,18 +5,16 @@ from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, false, func, literal, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, false, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tradestore._database_only import refuse
+from tradestore._filters import TradeFilter, conditions
+from tradestore._performance import NO_TAG, each_summed_query, mix_tag_query, performance_query, price_of
 from tradestore._planning import unindexed
 from tradestore._session import SessionType
 from tradestore.base import ModelBase
 from tradestore.constants import PROFIT_DECIMALS
-
-NO_TAG = "Other"
-
-TradeFilter = Sequence[ColumnElement[bool]] | ColumnElement[bool] | None
 
 
 class BestPair(NamedTuple):
@@ -49,11 +47,14 @@ class TradeReports:
     @staticmethod
     def _generic_performance_query(
         columns: Sequence[ColumnElement[Any] | InstrumentedAttribute[Any]],
-        filters: Sequence[ColumnElement[bool]],
+        filters: TradeFilter,
         fallback: str = "",
     ) -> Select[Any]:
-        """Return the query that sums up trades by columns; see :func:`performance_query`."""
-        return performance_query(columns, filters, fallback)
+        """Return a query over trades that sums them up by expressions, to be added to by the caller.
+
+        See :func:`performance_query`. Over a whole history it takes up to three times as long as a report.
+        """
+        return performance_query(columns, conditions(filters), fallback)
 
     @classmethod
     def get_overall_performance(cls, start_date: datetime | None = None) -> list[dict[str, Any]]:
@@ -105,7 +106,7 @@ class TradeReports:
             trade_filter: Further SQL expressions on the columns; the caller's list stays as it is.
         """
         filters = conditions(trade_filter)
-        query = performance_query([cls.pair], [closed(alone=False), *filters], "").limit(1) if filters else _best_pair()
+        query = each_summed_query("pair", [closed(alone=False), *filters], "").limit(1) if filters else _best_pair()
         for row in cls._rows(query, "get_best_pair"):
             return BestPair._make((row.pair, row.profit_ratio, _money(row.profit_sum_abs), row.count))
         return None
@@ -115,7 +116,8 @@ class TradeReports:
         """Return what everything filled cost, in stake currency.
 
         Args:
-            trade_filter: SQL expressions on the columns of trades; the caller's list stays as it is.
+            trade_filter: SQL expressions on the columns of trades, and on those of the orders that are summed up; the
+                caller's list stays as it is.
         """
         filters = conditions(trade_filter)
         rows = cls._rows(volume_query(filters) if filters else _volume(), "get_trading_volume")
@@ -129,13 +131,6 @@ class TradeReports:
         return rows
 
 
-def conditions(trade_filter: TradeFilter) -> list[ColumnElement[bool]]:
-    """Return a caller's filter, which may be none, one or several, as a list of its own."""
-    if trade_filter is None:
-        return []
-    return list(trade_filter) if isinstance(trade_filter, Sequence) else [trade_filter]
-
-
 def closed(*, alone: bool) -> ColumnElement[bool]:
     """Return the condition that a trade is closed.
 
@@ -146,91 +141,14 @@ def closed(*, alone: bool) -> ColumnElement[bool]:
     return (unindexed(is_open) if alone else is_open) == false()
 
 
-def performance_query(
-    columns: Sequence[ColumnElement[Any] | InstrumentedAttribute[Any]],
-    filters: Sequence[ColumnElement[bool]],
-    fallback: str,
-) -> Select[Any]:
-    """Build the query that sums up trades by some of their columns, best profit first.
-
-    The profit ratio of a group is its profit over what its entry orders invested (filled · price / leverage); 0 where
-    nothing was invested. A trade without a profit counts as 0.
-
-    Args:
-        columns: To group by.
-        filters: Which trades.
-        fallback: Stands for a missing value of a column.
-
-    Returns:
-        A query whose rows are the columns, ``profit_ratio``, ``profit_sum_abs`` (stake currency) and ``count``.
-    """
-    # Under a name of its own: the caller's filters may ask for orders themselves.
-    trades, entries = _trades(), _orders().alias("entry")
-    names = [str(column.key) for column in columns]
-    # All closed trades are read as they lie there; to few of them an index leads.
-    trade_id = trades.c.id if len(filters) <= 1 else unindexed(trades.c.id)
-    each = (
-        select(
-            *(func.coalesce(trades.c[name], fallback).label(name) for name in names),
-            func.coalesce(trades.c.close_profit_abs, 0.0).label("profit"),
-            func.coalesce(func.sum(_invested_by(entries)), 0.0).label("invested"),
-        )
-        .select_from(trades.outerjoin(entries, _is_entry_of_trade(entries)))
-        .where(*filters)
-        # The id alone would do, but not every server knows that the rest follows from it.
-        .group_by(trade_id, *(trades.c[name] for name in names), trades.c.close_profit_abs)
-        .subquery("each_trade")
-    )
-    profit, cost = func.sum(each.c.profit), func.sum(each.c.invested)
-    group = [each.c[name] for name in names]
-    return (
-        select(
-            *group,
-            case((cost > 0, profit / cost), else_=0.0).label("profit_ratio"),
-            profit.label("profit_sum_abs"),
-            func.count().label("count"),
-        )
-        .group_by(*group)
-        .order_by(profit.desc(), *group)
-    )
-
-
-def mix_tag_query(filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    """Build the query that sums up trades by entry tag and exit reason together, best profit first.
-
-    Returns:
-        A query whose rows are ``mix_tag``, ``profit_ratio`` (the sum of the trades' ratios), ``profit_sum_abs`` (stake
-        currency) and ``count``.
-    """
-    trades = _trades()
-    each = (
-        select(
-            func.coalesce(trades.c.enter_tag, NO_TAG).label("enter_tag"),
-            func.coalesce(trades.c.exit_reason, NO_TAG).label("exit_reason"),
-            func.coalesce(trades.c.close_profit, 0.0).label("ratio"),
-            func.coalesce(trades.c.close_profit_abs, 0.0).label("profit"),
-        )
-        .where(*filters)
-        .subquery("each_trade")
-    )
-    profit = func.sum(each.c.profit)
-    group = [each.c.enter_tag, each.c.exit_reason]
-    return (
-        select(
-            (each.c.enter_tag + literal(" ") + each.c.exit_reason).label("mix_tag"),
-            func.sum(each.c.ratio).label("profit_ratio"),
-            profit.label("profit_sum_abs"),
-            func.count().label("count"),
-        )
-        .group_by(*group)
-        .order_by(profit.desc(), *group)
-    )
-
-
 def volume_query(filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
     """Build the query for what everything filled cost, in stake currency."""
     trades, orders = _trades(), _orders()
-    cost = func.coalesce(orders.c.cost, orders.c.filled * _price(orders))
+    if orders not in select(literal(1)).where(*filters).get_final_froms():
+        # Only a filter that speaks of the very orders which are summed up may find them under their own name: one that
+        # asks for orders in a subquery means all of a trade's.
+        orders = orders.alias("placed")
+    cost = func.coalesce(orders.c.cost, orders.c.filled * price_of(orders))
     return (
         select(func.coalesce(func.sum(cost), 0.0))
         .select_from(orders.join(trades, orders.c.ft_trade_id == trades.c.id))
@@ -241,7 +159,7 @@ def volume_query(filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
 @cache
 def _performance_of_closed(column: str, fallback: str, *, of_pair: bool = False, since: bool = False) -> Select[Any]:
     """Return a standard report's query, which takes longer to build than many a database to answer it."""
-    return performance_query([_trades().c[column]], _standard_filters(of_pair=of_pair, since=since), fallback)
+    return each_summed_query(column, _standard_filters(of_pair=of_pair, since=since), fallback)
 
 
 @cache
@@ -307,22 +225,6 @@ def _money(total: float) -> float:
 
 def _percent(ratio: float) -> float:
     return round(ratio * 100, 2)
-
-
-def _invested_by(orders: Any) -> ColumnElement[float]:
-    leverage = func.coalesce(func.nullif(_trades().c.leverage, 0.0), 1.0)
-    invested: ColumnElement[float] = orders.c.filled * _price(orders) / leverage
-    return invested
-
-
-def _is_entry_of_trade(orders: Any) -> ColumnElement[bool]:
-    trades = _trades()
-    entry_side = case((trades.c.is_short, "sell"), else_="buy")
-    return and_(orders.c.ft_trade_id == trades.c.id, orders.c.filled > 0, orders.c.ft_order_side == entry_side)
-
-
-def _price(orders: Any) -> ColumnElement[float]:
-    return func.coalesce(orders.c.average, orders.c.price, orders.c.stop_price, orders.c.ft_price)
 
 
 def _trades() -> Any:

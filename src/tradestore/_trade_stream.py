@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Final
 from sqlalchemy import ColumnElement, Row, select
 
 from tradestore._database_only import refuse
+from tradestore._filters import TradeFilter, conditions
 from tradestore._plain_twin import plain_trade
 from tradestore._planning import unindexed
-from tradestore._reports import TradeFilter, conditions
 from tradestore._session import SessionType
 from tradestore._trade_json import trade_to_json, without_orders
 from tradestore.base import ModelBase

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, MetaData, String, event
 from sqlalchemy.orm import DeclarativeBase, class_mapper
 
 from tradestore._engine import exact_collation
-from tradestore._planning import Flag
 from tradestore._record import PlainRecord
 from tradestore._session import SessionType, scoped
 from tradestore._sqltypes import Number, UtcDateTime
@@ -40,7 +39,6 @@ class ModelBase(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
-        bool: Flag(),
         datetime: UtcDateTime(),
         float: Number(),
         str: String(TAG_LENGTH),

@@ -5,22 +5,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from sqlalchemy import ColumnElement, Enum, Index, ScalarResult, Select, String, select
+from sqlalchemy import ColumnElement, Enum, Index, ScalarResult, Select, String, false, select, true
 from sqlalchemy.orm import Mapped, mapped_column, raiseload, relationship, subqueryload, validates
 
 from tradestore._bulk_trades import BulkTrades
 from tradestore._clock import utc_now
 from tradestore._database_only import refuse
+from tradestore._filters import TradeFilter, conditions
 from tradestore._order_model import Order, UnpricedOrder
 from tradestore._pages import TradePages
 from tradestore._plain_twin import plain_trade, values_of
 from tradestore._planning import unindexed
 from tradestore._record import cut
 from tradestore._reports import (
-    TradeFilter,
     TradeReports,
     closed_profit_query,
-    conditions,
     open_count_query,
     open_stakes_query,
 )
@@ -196,11 +195,11 @@ class Trade(TradePages, TradeStream, TradeReports, BulkTrades, ModelBase, Stored
         if pair is not None:
             filters.append(Trade.pair == pair)
         if is_open is not None:
-            filters.append(Trade.is_open.is_(is_open))
+            filters.append(Trade.is_open == is_open)
         if open_date is not None:
             filters.append(Trade.open_date > open_date)
         if close_date is not None:
-            filters += [Trade.is_open.is_(False), Trade.close_date > close_date]
+            filters += [Trade.is_open == false(), Trade.close_date > close_date]
         return Trade.get_trades(filters).all()
 
     @staticmethod
@@ -238,19 +237,19 @@ class Trade(TradePages, TradeStream, TradeReports, BulkTrades, ModelBase, Stored
     @staticmethod
     def get_open_trades_without_assigned_fees() -> Sequence["Trade"]:
         """Return the open trades with orders whose entry fee is not known."""
-        return Trade.get_trades([Trade.is_open.is_(True), Trade.fee_open_currency.is_(None), Trade.orders.any()]).all()
+        return Trade.get_trades([Trade.is_open == true(), Trade.fee_open_currency.is_(None), Trade.orders.any()]).all()
 
     @staticmethod
     def get_closed_trades_without_assigned_fees() -> Sequence["Trade"]:
         """Return the closed trades with orders whose exit fee is not known."""
         return Trade.get_trades(
-            [Trade.is_open.is_(False), Trade.fee_close_currency.is_(None), Trade.orders.any()]
+            [Trade.is_open == false(), Trade.fee_close_currency.is_(None), Trade.orders.any()]
         ).all()
 
     def to_json(self, minified: bool = False) -> dict[str, Any]:
         """Return the trade with its orders as JSON-ready values, see :meth:`LocalTrade.to_json`."""
-        if type(self) is not Trade:
-            # A bot's own trade may tell something else.
+        if type(self) is not Trade or any(type(order) is not Order for order in self.orders):
+            # A bot's own trade or order may tell something else.
             return super().to_json(minified)
         twin = plain_trade(values_of(self), map(values_of, self.orders))
         return trade_to_json(twin, minified=minified)

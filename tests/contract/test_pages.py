@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 import tradestore
-from tests.builders import CLOSED, closed_trade, order, store, trade_with_entry
+from tests.builders import CLOSED, closed_trade, local_trade, order, store, trade_with_entry
 from tests.contract.conftest import Watch
-from tradestore import LocalTrade, Trade
+from tradestore import LocalTrade, Order, Trade
 from tradestore.exceptions import InvalidValue
 
 
@@ -129,11 +131,56 @@ def test_bad_limits(database, limit) -> None:
         Trade.get_trades_page(limit=limit)
 
 
-@pytest.mark.parametrize("after", ["7", 7.0, True, 2**31])
+@pytest.mark.parametrize("after", ["7", 7.0, True, 2**31, SimpleNamespace(id=7)])
 def test_bad_positions(database, after) -> None:
     """Only a trade or its id is a position."""
     with pytest.raises(InvalidValue, match="goes on after a trade or its id"):
         Trade.get_trades_page(after=after)
+
+
+def test_other_objects_with_an_id_are_no_positions(nine) -> None:
+    """An order has an id too, but of another table; a trade that was never stored has none."""
+    placed = Trade.get_trades(Trade.id == 4).one().orders[0]
+    for by in ("id", "close_date"):
+        with pytest.raises(InvalidValue, match="not after an object of Order"):
+            Trade.get_trades_page(after=placed, by=by)  # type: ignore[arg-type]
+    with pytest.raises(InvalidValue, match="not after one that was never stored"):
+        Trade.get_trades_page(after=trade_with_entry())
+
+
+def test_positions_of_other_kinds(nine) -> None:
+    """A whole number of any type is an id, and a trade in memory has one."""
+
+    class Number:
+        def __index__(self) -> int:
+            return 7
+
+    copied = local_trade(id=7, close_date=CLOSED + timedelta(hours=2))
+    for after in (Number(), copied):
+        assert [record.id for record in Trade.get_trades_page(after=after)] == [8, 9]
+        assert [record.id for record in Trade.get_trades_page(after=after, limit=2, by="close_date")] == [4, 5]
+
+
+def test_page_after_a_trade_whose_values_were_given_up(nine) -> None:
+    """Where it stood is asked of the database, whether the trade still belongs to a session or not."""
+    attached, detached = Trade.get_trades([Trade.id.in_([7, 8])]).all()
+    Trade.session.expire(attached)
+    Trade.session.expire(detached)
+    Trade.session.expunge(detached)
+    assert [record.id for record in Trade.get_trades_page(after=attached, limit=1, by="close_date")] == [4]
+    assert [record.id for record in Trade.get_trades_page(after=detached, limit=1, by="close_date")] == [7]
+    assert [record.id for record in Trade.get_trades_page(after=detached)] == [9]
+
+
+def test_page_after_a_trade_that_others_removed(nine) -> None:
+    """Its id is known as ever; where it stood among the closed ones nobody knows, and the message says so."""
+    gone = Trade.get_trades(Trade.id == 7).one()
+    Trade.session.execute(delete(Order).where(Order.ft_trade_id == 7).execution_options(synchronize_session=False))
+    Trade.session.execute(delete(Trade).where(Trade.id == 7).execution_options(synchronize_session=False))
+    Trade.session.expire(gone)
+    assert [record.id for record in Trade.get_trades_page(after=gone)] == [8, 9]
+    with pytest.raises(InvalidValue, match="no closed trade with the id 7"):
+        Trade.get_trades_page(after=gone, by="close_date")
 
 
 def test_bad_order(database) -> None:

@@ -27,6 +27,11 @@ PAIR = pair_of(3)
 LATE = END - timedelta(hours=20)
 LEADS_TO_ALL_CLOSED = "ix_trades_is_open"
 
+
+def _summed(column: Any, filters: list[Any]) -> object:
+    return Trade.session.execute(Trade._generic_performance_query([column], filters)).all()
+
+
 STANDARD: dict[str, Callable[[], object]] = {
     "open trades": Trade.get_open_trades,
     "open trades by a filter": lambda: Trade.get_trades(Trade.is_open.is_(True)).all(),
@@ -43,6 +48,8 @@ STANDARD: dict[str, Callable[[], object]] = {
     "one trade": lambda: Trade.get_trades([Trade.id == 77]).all(),
     "orders of a trade": lambda: Trade.session.get_one(Trade, 78).orders,
     "performance since": lambda: Trade.get_overall_performance(LATE),
+    "summed since, by a flag": lambda: _summed(Trade.is_open, [Trade.close_date >= LATE]),
+    "summed since, by a date": lambda: _summed(Trade.open_date, [Trade.close_date >= LATE, Trade.is_open.is_(False)]),
     "enter tags of a pair": lambda: Trade.get_enter_tag_performance(PAIR),
     "exit reasons of a pair": lambda: Trade.get_exit_reason_performance(PAIR),
     "mixed tags of a pair": lambda: Trade.get_mix_tag_performance(PAIR),
@@ -74,6 +81,7 @@ STANDARD: dict[str, Callable[[], object]] = {
 
 WHOLE_HISTORY: dict[str, Callable[[], object]] = {
     "performance": Trade.get_overall_performance,
+    "summed": lambda: _summed(Trade.pair, []),
     "enter tags": lambda: Trade.get_enter_tag_performance(None),
     "exit reasons": lambda: Trade.get_exit_reason_performance(None),
     "mixed tags": lambda: Trade.get_mix_tag_performance(None),

@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, event, func, select
+from sqlalchemy import Boolean, event, func, select
 
 import tradestore
 from tests.builders import CLOSED, OPENED, closed_trade, order, store, trade, trade_with_entry
-from tradestore import CustomDataWrapper, LocalTrade, ModelBase, Order, Trade
-from tradestore._planning import Flag
+from tradestore import CustomDataWrapper, LocalTrade, ModelBase, Order, PairLock, PairLocks, Trade
+
+FLAGS = (("trades", "is_open"), ("trades", "is_short"), ("orders", "ft_is_open"), ("pairlocks", "active"))
 
 
 def _ids(trades: Iterable[Any]) -> list[Any]:
@@ -78,10 +79,29 @@ def test_flags_in_every_spelling(five) -> None:
     assert _ids(Trade.get_trades(Trade.is_open.is_(None))) == []
 
 
-def test_flag_that_may_be_missing_keeps_its_third_answer() -> None:
-    """What is not false includes what is not known, which an equality would leave out."""
-    flags: list[Column[bool]] = [Column("flag", Flag()), Column("flag", Flag(), nullable=False)]
-    assert [str(~flag.is_(False)) for flag in flags] == ["flag IS NOT false", "flag != false"]
+def test_flags_that_an_outer_join_leaves_out(five) -> None:
+    """What has no trade has neither an open nor a closed one; IS never answers that it doesn't know."""
+    for pair in ("ADA/USDT", "XRP/USDT"):
+        PairLocks.lock_pair(pair, CLOSED, now=OPENED)
+    locks = select(PairLock.pair, Trade.is_open.is_(True)).outerjoin(Trade, Trade.pair == PairLock.pair)
+    rows = Trade.session.execute(locks.order_by(PairLock.id, Trade.id)).all()
+    assert [tuple(row) for row in rows] == [
+        ("ADA/USDT", True),
+        ("ADA/USDT", True),
+        ("ADA/USDT", False),
+        ("XRP/USDT", False),
+    ]
+    not_open = locks.where(~Trade.is_open.is_(True)).order_by(PairLock.id)
+    assert Trade.session.scalars(not_open).all() == ["ADA/USDT", "XRP/USDT"]
+    not_closed = locks.where(~Trade.is_open.is_(False)).order_by(PairLock.id)
+    assert Trade.session.scalars(not_closed).all() == ["ADA/USDT", "ADA/USDT", "XRP/USDT"]
+
+
+def test_flags_are_plain_columns() -> None:
+    """A yes or no has no type of our own, in models of the user neither: whoever reads the tables knows it."""
+    kinds = {type(ModelBase.metadata.tables[name].c[flag].type) for name, flag in FLAGS}
+    assert kinds == {Boolean}
+    assert bool not in ModelBase.type_annotation_map
 
 
 def test_proxy_filters(five) -> None:

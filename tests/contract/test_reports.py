@@ -4,9 +4,10 @@ from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from tests.builders import CLOSED, closed_trade, order, store, trade, trade_with_entry
-from tradestore import Trade
+from tradestore import Order, Trade
 
 
 def _best_pair(trade_filter: Any = None) -> tuple[object, ...] | None:
@@ -192,3 +193,26 @@ def test_volume_of_an_order_without_a_cost(database) -> None:
     record.orders.append(order(cost=None, filled=3.0, average=21.0))
     store(record)
     assert Trade.get_trading_volume() == 63.0
+
+
+def test_volume_of_trades_that_are_found_by_their_orders(database) -> None:
+    """A filter may ask for any order of a trade; the sum is of all that it had filled."""
+    for exits in range(3):
+        record = trade_with_entry()
+        record.orders += [order(ft_order_side="sell", amount=1.0) for _ in range(exits)]
+        store(record)
+    has_exit = select(Order.id).where(Order.ft_trade_id == Trade.id, Order.ft_order_side == "sell").exists()
+    filled = select(func.count(Order.id)).where(Order.ft_trade_id == Trade.id).scalar_subquery()
+    assert Trade.get_trading_volume(has_exit) == 460.0
+    assert Trade.get_trading_volume(Trade.orders.any(Order.ft_order_side == "sell")) == 460.0
+    assert Trade.get_trading_volume([Trade.id > 1, filled == 2]) == 220.0
+    assert Trade.get_trading_volume(Trade.id.in_(select(Order.ft_trade_id).where(Order.amount == 1.0))) == 460.0
+
+
+def test_volume_of_some_orders(database) -> None:
+    """A filter that speaks of the orders themselves chooses among those that are summed up."""
+    record = trade_with_entry()
+    record.orders.append(order(ft_order_side="sell", amount=1.0))
+    store(record, trade_with_entry())
+    assert Trade.get_trading_volume(Order.ft_order_side == "sell") == 20.0
+    assert Trade.get_trading_volume([Order.ft_order_side == "buy", Trade.id == 1]) == 200.0

@@ -1,6 +1,8 @@
 """JSON of many trades: the same as of each one, read in batches."""
 
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -116,6 +118,42 @@ def test_expired_and_new_trades_give_all_their_values(chance_trades) -> None:
     new.orders.append(order(order_id="first"))
     assert new.to_json() == LocalTrade.to_json(new)
     assert new.to_json()["nr_of_successful_entries"] == 1
+
+
+BOT_WITH_ORDERS_OF_ITS_OWN = """
+import sys
+import tradestore
+from tests.builders import columns_of, order, store, trade_with_entry
+from tradestore import Order, Trade
+
+class TellingOrder(Order):
+    @property
+    def safe_price(self):
+        return 7.5
+
+    def to_json(self, entry_side, minified=False):
+        return {**super().to_json(entry_side, minified), "told_by": "bot"}
+
+database = tradestore.init_db(sys.stdin.read())
+store(trade_with_entry())
+record = Trade.get_trades().one()
+record.orders.append(TellingOrder(**columns_of(order(), without=["id", "ft_trade_id"])))
+plain, own = record.to_json()["orders"]
+print(plain["safe_price"], plain.get("told_by"), own["safe_price"], own.get("told_by"))
+Trade.session.remove()
+database.close()
+"""
+
+
+def test_order_of_a_bot_tells_itself(store_url) -> None:
+    """A bot may have orders that tell something else; only our own ones are told by the short way.
+
+    In a process of its own: a class stays mapped for good.
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", BOT_WITH_ORDERS_OF_ITS_OWN], input=store_url, capture_output=True, text=True, check=False
+    )
+    assert (run.stdout.strip(), run.stderr) == ("20.0 None 7.5 bot", "")
 
 
 def test_stream_takes_a_filter(chance_trades) -> None:

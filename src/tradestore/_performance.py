@@ -1,0 +1,172 @@
+"""The queries that sum up what trades brought."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Double, Enum, Label, Select, String, and_, case, func, literal, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from tradestore._planning import unindexed
+from tradestore.base import ModelBase
+
+__all__ = ["NO_TAG", "each_summed_query", "mix_tag_query", "performance_query", "price_of"]
+
+NO_TAG = "Other"
+
+
+def performance_query(
+    columns: Sequence[ColumnElement[Any] | InstrumentedAttribute[Any]],
+    filters: Sequence[ColumnElement[bool]],
+    fallback: str,
+) -> Select[Any]:
+    """Build a query over trades that sums them up by expressions on their columns, best profit first.
+
+    It is a plain grouped query: a caller may add conditions, joins and further groups on columns of trades. The profit
+    ratio of a group is its profit over what its entry orders invested (filled · price / leverage); 0 where nothing was
+    invested. A trade without a profit counts as 0.
+
+    Args:
+        columns: To group by: columns, labels or functions. They keep their names and types.
+        filters: Which trades.
+        fallback: Stands for a missing value of a text; other values stay missing.
+
+    Returns:
+        A query whose rows are the columns, ``profit_ratio``, ``profit_sum_abs`` (stake currency) and ``count``.
+    """
+    trades = _trades()
+    shown = [_with_fallback(column, fallback) for column in columns]
+    # An index in the order of the groups would lead past the one that leads to the few trades of a filter.
+    groups = [unindexed(column.element if isinstance(column, Label) else column) for column in shown]
+    return _sums(shown, groups, _profit(), _invested()).select_from(trades).where(*filters)
+
+
+def each_summed_query(name: str, filters: Sequence[ColumnElement[bool]], fallback: str) -> Select[Any]:
+    """Build the query that answers as :func:`performance_query` for one text column, and may not be added to.
+
+    It joins the orders of all trades first: for a long history that takes half the time of asking for those of each.
+
+    Args:
+        name: Of the column.
+        filters: Which trades.
+        fallback: Stands for a missing value.
+    """
+    # Under a name of its own: the caller's filters may ask for orders themselves.
+    trades, entries = _trades(), _orders().alias("entry")
+    # All closed trades are read as they lie there; to few of them an index leads.
+    trade_id = trades.c.id if len(filters) <= 1 else unindexed(trades.c.id)
+    each = (
+        select(
+            func.coalesce(trades.c[name], fallback).label(name),
+            _profit().label("profit"),
+            (func.sum(_filled_cost(entries)) / _leverage()).label("invested"),
+        )
+        .select_from(trades.outerjoin(entries, _is_entry_of_trade(entries)))
+        .where(*filters)
+        # The id alone would do, but not every server knows that the rest follows from it.
+        .group_by(trade_id, trades.c[name], trades.c.close_profit_abs, trades.c.leverage)
+        .subquery("each_trade")
+    )
+    return _sums([each.c[name]], [each.c[name]], each.c.profit, each.c.invested)
+
+
+def mix_tag_query(filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    """Build the query that sums up trades by entry tag and exit reason together, best profit first.
+
+    Returns:
+        A query whose rows are ``mix_tag``, ``profit_ratio`` (the sum of the trades' ratios), ``profit_sum_abs`` (stake
+        currency) and ``count``.
+    """
+    trades = _trades()
+    each = (
+        select(
+            func.coalesce(trades.c.enter_tag, NO_TAG).label("enter_tag"),
+            func.coalesce(trades.c.exit_reason, NO_TAG).label("exit_reason"),
+            func.coalesce(trades.c.close_profit, 0.0).label("ratio"),
+            _profit().label("profit"),
+        )
+        .where(*filters)
+        .subquery("each_trade")
+    )
+    profit = func.sum(each.c.profit)
+    group = [each.c.enter_tag, each.c.exit_reason]
+    return (
+        select(
+            (each.c.enter_tag + literal(" ") + each.c.exit_reason).label("mix_tag"),
+            func.sum(each.c.ratio).label("profit_ratio"),
+            profit.label("profit_sum_abs"),
+            func.count().label("count"),
+        )
+        .group_by(*group)
+        .order_by(profit.desc(), *group)
+    )
+
+
+def price_of(orders: Any) -> ColumnElement[float]:
+    """Return the best known price of an order, for the table of orders or an alias of it."""
+    return func.coalesce(orders.c.average, orders.c.price, orders.c.stop_price, orders.c.ft_price)
+
+
+def _sums(
+    shown: Sequence[ColumnElement[Any]],
+    groups: Sequence[ColumnElement[Any]],
+    profit: ColumnElement[float],
+    invested: ColumnElement[float],
+) -> Select[Any]:
+    total = func.sum(profit)
+    # The costs stand here once: an engine may ask for the same orders again for a second mention.
+    ratio = total / func.nullif(func.sum(invested), 0.0, type_=Double())
+    return (
+        select(
+            *shown,
+            func.coalesce(ratio, 0.0).label("profit_ratio"),
+            total.label("profit_sum_abs"),
+            func.count().label("count"),
+        )
+        .group_by(*groups)
+        .order_by(total.desc(), *groups)
+    )
+
+
+def _with_fallback(column: Any, fallback: str) -> ColumnElement[Any]:
+    if not isinstance(column.type, String) or isinstance(column.type, Enum):
+        plain: ColumnElement[Any] = column
+        return plain
+    known = func.coalesce(column.element if isinstance(column, Label) else column, fallback)
+    return known if column.key is None else known.label(column.key)
+
+
+def _profit() -> ColumnElement[float]:
+    return func.coalesce(_trades().c.close_profit_abs, 0.0)
+
+
+def _invested() -> ColumnElement[float]:
+    """Return what the filled entries of a trade took, None without one."""
+    # Under a name of its own: the caller's filters and joins may ask for orders themselves.
+    entries = _orders().alias("entry")
+    filled = select(func.sum(_filled_cost(entries))).where(_is_entry_of_trade(entries)).correlate(_trades())
+    costs: Any = filled.scalar_subquery()
+    invested: ColumnElement[float] = costs / _leverage()
+    return invested
+
+
+def _filled_cost(orders: Any) -> ColumnElement[float]:
+    cost: ColumnElement[float] = orders.c.filled * price_of(orders)
+    return cost
+
+
+def _leverage() -> ColumnElement[float]:
+    return func.coalesce(func.nullif(_trades().c.leverage, 0.0, type_=Double()), 1.0)
+
+
+def _is_entry_of_trade(orders: Any) -> ColumnElement[bool]:
+    trades = _trades()
+    entry_side = case((trades.c.is_short, "sell"), else_="buy")
+    return and_(orders.c.ft_trade_id == trades.c.id, orders.c.filled > 0, orders.c.ft_order_side == entry_side)
+
+
+def _trades() -> Any:
+    return ModelBase.metadata.tables["trades"]
+
+
+def _orders() -> Any:
+    return ModelBase.metadata.tables["orders"]
