@@ -6,7 +6,7 @@ the one type that the column wants.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from math import isfinite
 from operator import attrgetter, itemgetter
 from types import NoneType
@@ -16,13 +16,11 @@ from sqlalchemy import Boolean, Column, Dialect, Enum
 from sqlalchemy.types import TypeEngine
 
 from tradestore._bound_types import bound_column, is_familiar
-from tradestore._sqltypes import Number, UtcDateTime, storable
+from tradestore._sqltypes import Number, UtcDateTime, moment_text, storable
 from tradestore.base import ModelBase
 from tradestore.exceptions import InvalidValue
 
 __all__ = ["completed_columns", "read_columns", "storable_columns"]
-
-_DATE_LENGTH = len("2026-03-01 12:00:00.123456")
 
 
 def read_columns(records: Sequence[object], names: Sequence[str]) -> dict[str, Sequence[Any]]:
@@ -113,7 +111,7 @@ def _storable_column(owner: str, column_type: TypeEngine[Any], values: Sequence[
             return values
     elif kind is datetime and isinstance(column_type, UtcDateTime):
         with suppress(OverflowError):  # Whichever has no place in the calendar is named below.
-            return [None if value is None else _utc_text(value) for value in values]
+            return [None if value is None else moment_text(value) for value in values]
     elif kind is not None and issubclass(kind, str | int):
         # Equal ones are stored alike, and most are repeated.
         forms = {value: _form(owner, column_type, value) for value in set(values)}
@@ -142,9 +140,4 @@ def _form(owner: str, column_type: TypeEngine[Any], value: Any) -> Any:
     stored = storable(owner, column_type, value)
     if isinstance(column_type, Enum):
         return stored if stored in column_type.enums else column_type.enum_class(stored).name  # type: ignore[misc]
-    return _utc_text(stored) if isinstance(column_type, UtcDateTime) else stored
-
-
-def _utc_text(moment: datetime) -> str:
-    utc = moment if moment.tzinfo is None or moment.tzinfo is UTC else moment.astimezone(UTC)
-    return utc.isoformat(" ", "microseconds")[:_DATE_LENGTH]
+    return moment_text(stored) if isinstance(column_type, UtcDateTime) else stored

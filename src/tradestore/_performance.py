@@ -9,7 +9,15 @@ from sqlalchemy.orm import InstrumentedAttribute
 from tradestore._planning import unindexed
 from tradestore.base import ModelBase
 
-__all__ = ["NO_TAG", "each_summed_query", "mix_tag_query", "performance_query", "price_of"]
+__all__ = [
+    "NO_TAG",
+    "each_summed_query",
+    "mix_tag_query",
+    "orders_table",
+    "performance_query",
+    "price_of",
+    "trades_table",
+]
 
 NO_TAG = "Other"
 
@@ -33,7 +41,7 @@ def performance_query(
     Returns:
         A query whose rows are the columns, ``profit_ratio``, ``profit_sum_abs`` (stake currency) and ``count``.
     """
-    trades = _trades()
+    trades = trades_table()
     shown = [_with_fallback(column, fallback) for column in columns]
     # An index in the order of the groups would lead past the one that leads to the few trades of a filter.
     groups = [unindexed(column.element if isinstance(column, Label) else column) for column in shown]
@@ -51,7 +59,7 @@ def each_summed_query(name: str, filters: Sequence[ColumnElement[bool]], fallbac
         fallback: Stands for a missing value.
     """
     # Under a name of its own: the caller's filters may ask for orders themselves.
-    trades, entries = _trades(), _orders().alias("entry")
+    trades, entries = trades_table(), orders_table().alias("entry")
     # All closed trades are read as they lie there; to few of them an index leads.
     trade_id = trades.c.id if len(filters) <= 1 else unindexed(trades.c.id)
     each = (
@@ -76,7 +84,7 @@ def mix_tag_query(filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
         A query whose rows are ``mix_tag``, ``profit_ratio`` (the sum of the trades' ratios), ``profit_sum_abs`` (stake
         currency) and ``count``.
     """
-    trades = _trades()
+    trades = trades_table()
     each = (
         select(
             func.coalesce(trades.c.enter_tag, NO_TAG).label("enter_tag"),
@@ -136,14 +144,14 @@ def _with_fallback(column: Any, fallback: str) -> ColumnElement[Any]:
 
 
 def _profit() -> ColumnElement[float]:
-    return func.coalesce(_trades().c.close_profit_abs, 0.0)
+    return func.coalesce(trades_table().c.close_profit_abs, 0.0)
 
 
 def _invested() -> ColumnElement[float]:
     """Return what the filled entries of a trade took, None without one."""
     # Under a name of its own: the caller's filters and joins may ask for orders themselves.
-    entries = _orders().alias("entry")
-    filled = select(func.sum(_filled_cost(entries))).where(_is_entry_of_trade(entries)).correlate(_trades())
+    entries = orders_table().alias("entry")
+    filled = select(func.sum(_filled_cost(entries))).where(_is_entry_of_trade(entries)).correlate(trades_table())
     costs: Any = filled.scalar_subquery()
     invested: ColumnElement[float] = costs / _leverage()
     return invested
@@ -155,18 +163,20 @@ def _filled_cost(orders: Any) -> ColumnElement[float]:
 
 
 def _leverage() -> ColumnElement[float]:
-    return func.coalesce(func.nullif(_trades().c.leverage, 0.0, type_=Double()), 1.0)
+    return func.coalesce(func.nullif(trades_table().c.leverage, 0.0, type_=Double()), 1.0)
 
 
 def _is_entry_of_trade(orders: Any) -> ColumnElement[bool]:
-    trades = _trades()
+    trades = trades_table()
     entry_side = case((trades.c.is_short, "sell"), else_="buy")
     return and_(orders.c.ft_trade_id == trades.c.id, orders.c.filled > 0, orders.c.ft_order_side == entry_side)
 
 
-def _trades() -> Any:
+def trades_table() -> Any:
+    """Return the table of trades, whose model is built on what stands here."""
     return ModelBase.metadata.tables["trades"]
 
 
-def _orders() -> Any:
+def orders_table() -> Any:
+    """Return the table of orders."""
     return ModelBase.metadata.tables["orders"]

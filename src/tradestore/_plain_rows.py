@@ -6,7 +6,6 @@ to carry them out. What is not as simple as the cases here is left to it, as a w
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache, lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -19,7 +18,7 @@ from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.schema import sort_tables_and_constraints
 
-from tradestore._sqltypes import Number, UtcDateTime
+from tradestore._sqltypes import Number, UtcDateTime, moment_text
 
 __all__ = ["write_rows"]
 
@@ -256,13 +255,9 @@ def _is_plain(column: Column[Any]) -> bool:
 def _convert_for(column: Column[Any]) -> _Convert:
     form = column.type.dialect_impl(_DIALECT)
     if type(form) is UtcDateTime:
-        return _moment_text
+        return lambda moment: None if moment is None else moment_text(moment)
     # What was made fit for storing is a number already; the driver knows bool as one.
     return None if type(form) in {Boolean, Number} else form.bind_processor(_DIALECT)
-
-
-def _moment_text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(" ", "microseconds")
 
 
 def _parents(mapper: Mapper[Any]) -> Sequence[tuple[str, str, str]] | None:

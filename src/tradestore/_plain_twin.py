@@ -1,12 +1,8 @@
 """Plain twins of stored trades: a mapped attribute takes many times as long to read as a plain one."""
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any
 
-from sqlalchemy.orm import class_mapper
-
-from tradestore.base import ModelBase
 from tradestore.local_order import LocalOrder
 from tradestore.local_trade import LocalTrade
 
@@ -19,21 +15,7 @@ def plain_trade(values: Mapping[str, Any], orders: Iterable[Mapping[str, Any]]) 
     return trade
 
 
-def values_of(record: ModelBase) -> Mapping[str, Any]:
-    """Return at least the columns of a record by name, loading what is not loaded; not to be changed."""
-    values = record.__dict__
-    columns = _columns(type(record))
-    if columns <= values.keys():
-        return values
-    return {name: getattr(record, name) for name in columns}
-
-
 def _plain_order(values: Mapping[str, Any]) -> LocalOrder:
     order = object.__new__(LocalOrder)
     order.__dict__.update(values)
     return order
-
-
-@cache
-def _columns(kind: type[ModelBase]) -> frozenset[str]:
-    return frozenset(class_mapper(kind).column_attrs.keys())

@@ -10,10 +10,17 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from tradestore._database_only import refuse
 from tradestore._filters import TradeFilter, conditions
-from tradestore._performance import NO_TAG, each_summed_query, mix_tag_query, performance_query, price_of
+from tradestore._performance import (
+    NO_TAG,
+    each_summed_query,
+    mix_tag_query,
+    orders_table,
+    performance_query,
+    price_of,
+    trades_table,
+)
 from tradestore._planning import unindexed
 from tradestore._session import SessionType
-from tradestore.base import ModelBase
 from tradestore.constants import PROFIT_DECIMALS
 
 
@@ -137,13 +144,13 @@ def closed(*, alone: bool) -> ColumnElement[bool]:
     Args:
         alone: Whether it is the only one, so that nearly all trades meet it.
     """
-    is_open = _trades().c.is_open
+    is_open = trades_table().c.is_open
     return (unindexed(is_open) if alone else is_open) == false()
 
 
 def volume_query(filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
     """Build the query for what everything filled cost, in stake currency."""
-    trades, orders = _trades(), _orders()
+    trades, orders = trades_table(), orders_table()
     if orders not in select(literal(1)).where(*filters).get_final_froms():
         # Only a filter that speaks of the very orders which are summed up may find them under their own name: one that
         # asks for orders in a subquery means all of a trade's.
@@ -175,19 +182,19 @@ def _volume() -> Select[Any]:
 @cache
 def open_count_query() -> Select[Any]:
     """Return the query for the number of open trades."""
-    return select(func.count(_trades().c.id)).where(_trades().c.is_open)
+    return select(func.count(trades_table().c.id)).where(trades_table().c.is_open)
 
 
 @cache
 def open_stakes_query() -> Select[Any]:
     """Return the query for the stake of each open trade, in stake currency."""
-    return select(_trades().c.stake_amount).where(_trades().c.is_open)
+    return select(trades_table().c.stake_amount).where(trades_table().c.is_open)
 
 
 @cache
 def closed_profit_query() -> Select[Any]:
     """Return the query for the profit of all closed trades together, in stake currency."""
-    return select(func.sum(_trades().c.close_profit_abs)).where(closed(alone=True))
+    return select(func.sum(trades_table().c.close_profit_abs)).where(closed(alone=True))
 
 
 @cache
@@ -196,7 +203,7 @@ def _mix_tags_of_closed(*, of_pair: bool) -> Select[Any]:
 
 
 def _standard_filters(*, of_pair: bool, since: bool) -> list[ColumnElement[bool]]:
-    trades = _trades().c
+    trades = trades_table().c
     filters = [closed(alone=not of_pair and not since)]
     if of_pair:
         filters.append(trades.pair == bindparam("pair"))
@@ -225,11 +232,3 @@ def _money(total: float) -> float:
 
 def _percent(ratio: float) -> float:
     return round(ratio * 100, 2)
-
-
-def _trades() -> Any:
-    return ModelBase.metadata.tables["trades"]
-
-
-def _orders() -> Any:
-    return ModelBase.metadata.tables["orders"]

@@ -4,7 +4,7 @@ import math
 import operator
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -16,10 +16,11 @@ from tradestore._clock import as_naive_utc
 from tradestore.accounting._decimal import finite
 from tradestore.exceptions import InvalidValue
 
-__all__ = ["BigCount", "LongText", "Number", "UtcDateTime", "is_storable", "storable"]
+__all__ = ["BigCount", "LongText", "Number", "UtcDateTime", "is_storable", "moment_text", "storable"]
 
 _MYSQL = ("mysql", "mariadb")
 _SHOWN = 60
+_MOMENT_LENGTH = len("2026-03-01 12:00:00.123456")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -53,6 +54,13 @@ BigCount = BigInteger().with_variant(Integer(), "sqlite")
 
 LongText = Text().with_variant(LONGTEXT(), *_MYSQL)
 """Text without a practical limit; MariaDB's plain TEXT ends at 64 KiB."""
+
+
+def moment_text(moment: datetime) -> str:
+    """Return the text of a moment in UTC, as it stands in a column: to the microsecond, without offset."""
+    # The offset of a moment that is in UTC already is cut off: to make it naive first takes twice as long.
+    utc = moment if moment.tzinfo is None or moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(" ", "microseconds")[:_MOMENT_LENGTH]
 
 
 def storable(owner: str, column_type: TypeEngine[Any], value: Any) -> Any:

@@ -3,6 +3,7 @@
 They have tables of their own, so that no question about real trades ever meets a simulated one.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,12 +19,12 @@ from tradestore._bulk import BATCH_SIZE, check_batch_size, insert_rows, store_in
 from tradestore._bulk_trades import check_unbound, custom_data_of, per_order
 from tradestore._clock import as_utc, utc_now
 from tradestore._columns import read_columns, storable_columns
+from tradestore._plain_twin import plain_trade
 from tradestore._session import scoped
 from tradestore._sqltypes import UtcDateTime, storable
 from tradestore.accounting._decimal import ZERO, add, exact
 from tradestore.database import unit_of_work
 from tradestore.exceptions import DatabaseBusy, DependencyException, InvalidValue
-from tradestore.local_order import LocalOrder
 from tradestore.local_trade import LocalTrade
 
 __all__ = ["BacktestRun", "backtest_runs", "delete_backtest", "load_backtest", "store_backtest"]
@@ -274,17 +275,18 @@ def _read(run: Row[Any], batch_size: int) -> Iterator[LocalTrade]:
     for start in range(0, run.trade_count, batch_size):
         last = min(start + batch_size, run.trade_count)
         # Orders first: a trade that is still there afterwards had all of them.
-        orders = _page(BACKTEST_ORDERS, (run.id, start, last), "trade_number", "number")
-        trades = {row.number: _rebuilt_trade(row) for row in _page(BACKTEST_TRADES, (run.id, start, last), "number")}
+        orders: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
+        for row in _page(BACKTEST_ORDERS, (run.id, start, last), "trade_number", "number"):
+            orders[row.trade_number].append(_values(row, _ORDER_FIELDS))
+        trades = _page(BACKTEST_TRADES, (run.id, start, last), "number")
         if len(trades) < last - start:
             msg = f"The backtest {run.name!r} was deleted or replaced while it was read: read it again from its start."
             raise DependencyException(msg)
-        for row in orders:
-            trade = trades[row.trade_number]
-            order = LocalOrder(**_values(row, _ORDER_FIELDS))
-            trade.orders.append(order)
-            order.belong_to(trade)
-        yield from trades.values()
+        for row in trades:
+            trade = plain_trade(_values(row, _TRADE_FIELDS), orders.get(row.number, ()))
+            for order in trade.orders:
+                order.belong_to(trade)
+            yield trade
 
 
 def _page(table: Table, part: tuple[int, int, int], *order: str) -> Sequence[Row[Any]]:
@@ -293,14 +295,6 @@ def _page(table: Table, part: tuple[int, int, int], *order: str) -> Sequence[Row
     number = table.c[order[0]]
     query = select(table).where(table.c.run_id == run_id, number > start, number <= last)
     return scoped().execute(query.order_by(*(table.c[name] for name in order))).all()
-
-
-def _rebuilt_trade(row: Row[Any]) -> LocalTrade:
-    # Past the constructor, which would work out what was left open.
-    trade = LocalTrade()
-    for name, value in _values(row, _TRADE_FIELDS).items():
-        setattr(trade, name, value)
-    return trade
 
 
 def _values(row: Row[Any], names: Sequence[str]) -> dict[str, Any]:

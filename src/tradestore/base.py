@@ -64,16 +64,19 @@ class ModelBase(DeclarativeBase):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return an independent object with the same values that belongs to no session; related ones stay behind."""
-        columns, mapped = _mapped_names(type(self))
         twin: Self = class_mapper(type(self)).class_manager.new_instance()
         memo[id(self)] = twin
         # Past the instrumentation: a strategy gets a copy before every callback.
         fields, loaded = twin.__dict__, self.__dict__
-        for name in columns:
-            fields[name] = loaded[name] if name in loaded else getattr(self, name)
-        for name in loaded.keys() - mapped:
+        fields.update(self.column_values())
+        for name in loaded.keys() - _mapped_names(type(self)):
             fields[name] = copy.deepcopy(loaded[name], memo)
         return twin
+
+    def column_values(self) -> dict[str, Any]:
+        """Return the columns by the names of their attributes, loading what is not loaded."""
+        loaded = self.__dict__
+        return {name: loaded[name] if name in loaded else getattr(self, name) for name in _column_names(type(self))}
 
 
 class StoredRecord(PlainRecord):
@@ -111,15 +114,19 @@ _SILENT: dict[type, tuple[list[bool], frozenset[str]]] = {}
 
 @cache
 def _column_events(kind: type) -> tuple[Sequence[str], Sequence[Any]]:
-    names = class_mapper(kind).column_attrs.keys()
+    names = _column_names(kind)
     return names, [getattr(kind, name).dispatch for name in names]
 
 
 @cache
-def _mapped_names(kind: type[ModelBase]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Return the attributes of a class that are columns, and all that SQLAlchemy looks after."""
-    mapper = class_mapper(kind)
-    return tuple(mapper.column_attrs.keys()), frozenset({*mapper.attrs.keys(), "_sa_instance_state"})
+def _column_names(kind: type) -> tuple[str, ...]:
+    return tuple(class_mapper(kind).column_attrs.keys())
+
+
+@cache
+def _mapped_names(kind: type[ModelBase]) -> frozenset[str]:
+    """Return the attributes that SQLAlchemy looks after."""
+    return frozenset({*class_mapper(kind).attrs.keys(), "_sa_instance_state"})
 
 
 @cache

@@ -14,7 +14,7 @@ from tradestore._database_only import refuse
 from tradestore._filters import TradeFilter, conditions
 from tradestore._order_model import Order, UnpricedOrder
 from tradestore._pages import TradePages
-from tradestore._plain_twin import plain_trade, values_of
+from tradestore._plain_twin import plain_trade
 from tradestore._planning import unindexed
 from tradestore._record import cut
 from tradestore._reports import (
@@ -251,7 +251,7 @@ class Trade(TradePages, TradeStream, TradeReports, BulkTrades, ModelBase, Stored
         if type(self) is not Trade or any(type(order) is not Order for order in self.orders):
             # A bot's own trade or order may tell something else.
             return super().to_json(minified)
-        twin = plain_trade(values_of(self), map(values_of, self.orders))
+        twin = plain_trade(self.column_values(), (order.column_values() for order in self.orders))
         return trade_to_json(twin, minified=minified)
 
     def set_custom_data(self, key: str, value: Any) -> None:
