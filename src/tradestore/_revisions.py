@@ -1,0 +1,104 @@
+"""The revisions of the tables: the scripts that ship with the package, and the stamp of the last one that ran.
+
+Alembic itself is loaded only when a script has to run.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
+
+from tradestore.exceptions import SchemaTooNew
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+__all__ = [
+    "HEAD",
+    "VERSION_TABLE",
+    "differences",
+    "history",
+    "put_stamp",
+    "refuse_unknown",
+    "run_scripts",
+    "stamp_of",
+]
+
+HEAD: Final = "0003_backtest_runs"
+"""The revision that this version of the library works with."""
+
+VERSION_TABLE: Final = "alembic_version"
+"""The table with the stamp, in alembic's own form."""
+
+_versions = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True))
+
+
+def history() -> list[str]:
+    """Return all known revisions, the oldest first."""
+    from alembic.script import ScriptDirectory
+
+    revisions = ScriptDirectory.from_config(_config()).walk_revisions()
+    return [script.revision for script in revisions][::-1]
+
+
+def stamp_of(connection: Connection) -> str | None:
+    """Return the revision that a database is stamped with, None without a stamp."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.scalar(select(_versions.c.version_num))
+
+
+def put_stamp(connection: Connection, revision: str | None) -> None:
+    """Note that a database's tables are those of a revision, None for none, without looking at them."""
+    _versions.create(connection, checkfirst=True)
+    connection.execute(_versions.delete())
+    if revision is not None:
+        connection.execute(_versions.insert().values(version_num=revision))
+
+
+def refuse_unknown(connection: Connection) -> None:
+    """Refuse a database that is stamped with a revision of a newer library.
+
+    Raises:
+        SchemaTooNew: If it is.
+    """
+    stamped = stamp_of(connection)
+    if stamped is not None and stamped != HEAD and stamped not in history():
+        msg = (
+            f"The database is at revision {stamped!r}, which is newer than this library ({HEAD!r}). Nothing was "
+            "changed: install the version of tradestore that wrote it, or a later one."
+        )
+        raise SchemaTooNew(msg)
+
+
+def run_scripts(connection: Connection, direction: Literal["upgrade", "downgrade"], revision: str) -> None:
+    """Run the scripts from a database's stamp to another revision, in the connection's transaction."""
+    from alembic import command
+
+    run = command.upgrade if direction == "upgrade" else command.downgrade
+    run(_config(connection), revision)
+
+
+def differences(connection: Connection, metadata: MetaData) -> list[Any]:
+    """Return the differences between a database and models, as alembic describes them."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    return list(compare_metadata(context, metadata))
+
+
+def _config(connection: Connection | None = None) -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _scripts() -> Path:
+    """Return the folder of the revision scripts: beside the installed package, or at the top of a checkout."""
+    package = Path(__file__).parent
+    installed = package / "_migrations"
+    return installed if installed.is_dir() else package.parents[1] / "migrations"
