@@ -15,7 +15,7 @@ from tradestore._session import SessionType, scoped
 from tradestore._sqltypes import Number, UtcDateTime
 from tradestore.constants import TAG_LENGTH
 
-__all__ = ["ModelBase", "SessionType", "StoredRecord"]
+__all__ = ["ModelBase", "SessionType", "StoredRecord", "compare_every_letter"]
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -136,7 +136,7 @@ def _fixed_defaults(kind: type[ModelBase]) -> Mapping[str, Any]:
 
 
 @event.listens_for(ModelBase.metadata, "before_create")
-def _compare_every_letter(metadata: MetaData, connection: Connection, **_: Any) -> None:
+def compare_every_letter(metadata: MetaData, connection: Connection, **_: Any) -> None:
     """Let MariaDB and MySQL tell texts apart as the other engines do: by case, by accent, and by a blank at the end."""
     dialect = connection.dialect
     if dialect.name not in {"mysql", "mariadb"}:

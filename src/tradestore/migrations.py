@@ -26,6 +26,7 @@ from tradestore._revisions import (
     stamp_of,
 )
 from tradestore._schema_lock import LOCK_TIMEOUT, PAUSE, alone
+from tradestore.adoption.adopt import adopt
 from tradestore.exceptions import MigrationError
 
 __all__ = [
@@ -107,10 +108,10 @@ def check_migrate(engine: Engine, decl_base: type[DeclarativeBase], previous_tab
     stamped = current(engine)
     if stamped != HEAD and stamped is not None:
         upgrade(engine)
-    with alone(engine) as connection:
+    with alone(engine, reshaping=stamped is None) as connection:
         is_new = stamp_of(connection) is None
         if is_new and previous_tables:
-            _refuse_foreign(connection, decl_base.metadata)
+            adopt(connection, decl_base.metadata)
         decl_base.metadata.create_all(connection)
         if is_new:
             _complete_indexes(connection, decl_base.metadata)

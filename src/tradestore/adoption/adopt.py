@@ -1,0 +1,132 @@
+"""Making a database of this library out of one that has no stamp, whole or not at all."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, MetaData, Select, Table, func, insert, inspect, or_, select, text
+
+from tradestore._sequences import continue_ids, next_id
+from tradestore.adoption.attachments import quoted
+from tradestore.adoption.carried_rows import CarriedRows
+from tradestore.adoption.obstacles import obstacles
+from tradestore.adoption.placing import Placing, mend_references, placing_for, remove_leftovers
+from tradestore.adoption.plan import CORE_TABLES, AdoptionPlan, TablePlan, plan_adoption
+from tradestore.adoption.unknown_orders import store_unknown_orders
+from tradestore.exceptions import MigrationError
+
+__all__ = ["adopt"]
+
+logger = logging.getLogger(__name__)
+
+
+def adopt(connection: Connection, metadata: MetaData) -> None:
+    """Bring the tables that other layers make as well to their current form, with every row.
+
+    Afterwards each old table that had rows stands beside the new one as a backup, ``trades_bak0`` say. A database
+    without such tables is left as it is.
+
+    Args:
+        connection: In a transaction during which nobody else changes tables, with SQLite ready for replacing some.
+        metadata: Of the models.
+
+    Raises:
+        MigrationError: If a table is of another program, a value fits into no rule, or a row did not arrive: then
+            everything is as it was.
+    """
+    remove_leftovers(connection)
+    _keep_others_out(connection)
+    plan = plan_adoption(connection, metadata)
+    if any(table.has_older_form for table in plan.tables):
+        rows = CarriedRows(connection, plan)
+        if found := obstacles(connection, plan, rows):
+            msg = "The database cannot be brought up to date. Nothing was changed. In the way: " + "; ".join(found)
+            raise MigrationError(msg)
+        _announce(plan)
+        with _undone_on_failure(placing_for(connection, plan)) as placing:
+            _build(connection, plan, rows, placing)
+        logger.info("Database migration finished.")
+    mend_references(connection)
+
+
+@contextmanager
+def _undone_on_failure(placing: Placing) -> Iterator[Placing]:
+    try:
+        yield placing
+    except BaseException:
+        placing.undo()
+        raise
+
+
+def _build(connection: Connection, plan: AdoptionPlan, rows: CarriedRows, placing: Placing) -> None:
+    next_ids = {table.name: _next_id(connection, table) for table in plan.tables}
+    placing.prepare()
+    for table in plan.tables:
+        new = placing.new[table.name]
+        queries = rows.selects(table, placing.places)
+        for query in queries:
+            connection.execute(insert(new).from_select(new.columns.keys(), query))
+        _verify(connection, new, queries)
+    store_unknown_orders(connection, plan, rows, placing.places, placing.new)
+    for name, new in placing.new.items():
+        continue_ids(connection, new, next_ids[name])
+    placing.finish()
+
+
+def _verify(connection: Connection, new: Table, queries: list[Select[Any]]) -> None:
+    """Compare every value that has arrived with what it was made of.
+
+    Raises:
+        MigrationError: If a row is missing, there twice, or differs.
+    """
+    expected = 0
+    for query in queries:
+        origin = query.subquery()
+        expected += connection.scalar(select(func.count()).select_from(origin)) or 0
+        differs = or_(new.c.id.is_(None), *(new.c[name].is_distinct_from(origin.c[name]) for name in new.columns.keys()))
+        lost = connection.scalars(
+            select(origin.c.id).join_from(origin, new, new.c.id == origin.c.id, isouter=True).where(differs).limit(1)
+        ).first()
+        if lost is not None:
+            msg = f"Row {lost} did not arrive in {new.name} as it was. Nothing was changed: please report this."
+            raise MigrationError(msg)
+    arrived = connection.scalar(select(func.count()).select_from(new)) or 0
+    if arrived != expected:
+        msg = f"Of {expected} rows {arrived} arrived in {new.name}. Nothing was changed: please report this."
+        raise MigrationError(msg)
+
+
+def _next_id(connection: Connection, table: TablePlan) -> int:
+    """Return the number that the next row would have had, so that none is given twice."""
+    found = [next_id(connection, each.name) for each in (table.hidden, table.current) if each is not None]
+    return max((number for number in found if number is not None), default=1)
+
+
+def _keep_others_out(connection: Connection) -> None:
+    """Lock what will be replaced where a transaction alone does not: another bot may be running on it."""
+    if connection.dialect.name != "postgresql":
+        return
+    names = [quoted(connection, name) for name in inspect(connection).get_table_names() if name in CORE_TABLES]
+    if names:
+        connection.execute(text(f"LOCK TABLE {', '.join(names)} IN ACCESS EXCLUSIVE MODE"))
+
+
+def _announce(plan: AdoptionPlan) -> None:
+    tables: Mapping[str, TablePlan] = {table.name: table for table in plan.tables if table.has_older_form}
+    if trades := tables.get("trades"):
+        orders = plan.of("orders")
+        kept = trades.kept_in, "none" if orders is None else orders.kept_in
+        logger.info("Running database migration for trades - backup: %s, %s", *kept)
+    for name in ("pairlocks", "KeyValueStore"):
+        if name in tables:
+            logger.info("Running database migration for %s - backup: %s", name, tables[name].kept_in)
+    for table in plan.tables:
+        if table.hidden is not None:
+            logger.warning(
+                "An earlier upgrade of another program has failed and left %d rows in %s only: they are brought back "
+                "to %s.",
+                table.hidden_rows,
+                table.hidden.name,
+                table.name,
+            )

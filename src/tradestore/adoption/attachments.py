@@ -1,0 +1,214 @@
+"""What users have hung on a table: indexes, triggers, views, rights, and keys of their own tables.
+
+A table that is replaced by another one of its name leaves them on the old one, or loses them. They are read from the
+database's own catalogue before, and put on the new table after.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, Index, Table, bindparam, column, exists, inspect, select, text
+from sqlalchemy import table as sql_table
+from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import ColumnCollectionConstraint
+
+__all__ = ["Attachment", "add_user_indexes", "attached_to", "move_mariadb_triggers", "put_on", "quoted", "repoint_foreign_keys", "run_statement"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """Something that hangs on a table.
+
+    Attributes:
+        what: Kind and name, for a message.
+        create: The statement that makes it.
+        drop: The statement that removes it from the old table, None if it may stay there.
+    """
+
+    what: str
+    create: str
+    drop: str | None
+
+
+_OBSOLETE: Final = "ix_trades_stoploss_order_id"
+"""An index of older versions, on a column that is gone."""
+
+_SQLITE: Final = text(
+    "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = :name AND type IN ('index', 'trigger') "
+    "AND sql IS NOT NULL ORDER BY type, name"
+)
+_POSTGRESQL_INDEXES: Final = text(
+    "SELECT c.relname, pg_get_indexdef(c.oid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+    "WHERE i.indrelid = CAST(:name AS regclass) "
+    "AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x')) "
+    "ORDER BY c.relname"
+)
+_POSTGRESQL_TRIGGERS: Final = text(
+    "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger "
+    "WHERE tgrelid = CAST(:name AS regclass) AND NOT tgisinternal ORDER BY tgname"
+)
+_POSTGRESQL_RIGHTS: Final = text(
+    "SELECT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, a.privilege_type, "
+    "a.is_grantable FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a "
+    "WHERE c.oid = CAST(:name AS regclass) AND a.grantee <> c.relowner"
+)
+_POSTGRESQL_VIEWS: Final = text(
+    "SELECT DISTINCT v.oid, v.oid::regclass::text, pg_get_viewdef(v.oid) FROM pg_depend d "
+    "JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class "
+    "WHERE d.refobjid = CAST(:name AS regclass) AND d.classid = 'pg_rewrite'::regclass AND v.relkind = 'v' "
+    "AND v.oid <> d.refobjid ORDER BY v.oid"
+)
+_MARIADB_TRIGGERS: Final = text(
+    "SELECT trigger_name, action_timing, event_manipulation, event_object_table, action_statement "
+    "FROM information_schema.triggers WHERE trigger_schema = database() AND event_object_table IN :names "
+    "ORDER BY event_object_table, action_order"
+).bindparams(bindparam("names", expanding=True))
+
+
+def quoted(connection: Connection, name: str) -> str:
+    """Return a name as the engine wants it in a statement."""
+    return connection.dialect.identifier_preparer.quote(name)
+
+
+def run_statement(connection: Connection, statement: str) -> None:
+    """Run a statement from the database's own catalogue as it stands there, without reading signs in it as parameters."""
+    connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+def attached_to(connection: Connection, table: Table, target: Table) -> list[Attachment]:
+    """Return what hangs on a table that is to be replaced, in the order in which it can be made again.
+
+    Args:
+        connection: To an SQLite or PostgreSQL database.
+        table: The one to be replaced.
+        target: What replaces it; its own indexes are made with it.
+    """
+    own = {_OBSOLETE, *(index.name for index in target.indexes)}
+    if connection.dialect.name == "sqlite":
+        return [
+            Attachment(f"{kind} {name}", "" if name in own else create, f"DROP {kind.upper()} {quoted(connection, name)}")
+            for kind, name, create in connection.execute(_SQLITE, {"name": table.name})
+        ]
+    name = quoted(connection, table.name)
+    indexes = connection.execute(_POSTGRESQL_INDEXES, {"name": name}).all()
+    triggers = connection.execute(_POSTGRESQL_TRIGGERS, {"name": name}).all()
+    rights = connection.execute(_POSTGRESQL_RIGHTS, {"name": name}).all()
+    views = connection.execute(_POSTGRESQL_VIEWS, {"name": name}).all()
+    return [
+        *(
+            Attachment(f"index {each}", "" if each in own else create, f"DROP INDEX {quoted(connection, each)}")
+            for each, create in indexes
+        ),
+        *(
+            Attachment(f"trigger {each}", create, f"DROP TRIGGER {quoted(connection, each)} ON {name}")
+            for each, create in triggers
+        ),
+        *(
+            Attachment(
+                f"right {right} of {grantee}",
+                f"GRANT {right} ON {name} TO {grantee}{' WITH GRANT OPTION' if is_grantable else ''}",
+                None,
+            )
+            for grantee, right, is_grantable in rights
+        ),
+        *(Attachment(f"view {each}", f"CREATE OR REPLACE VIEW {each} AS {create}", None) for _, each, create in views),
+    ]
+
+
+def put_on(connection: Connection, attachments: Iterable[Attachment]) -> None:
+    """Make them again on the new table; what asks for a column that is gone is named in the log and left out."""
+    for attachment in attachments:
+        if not attachment.create:
+            continue
+        try:
+            with connection.begin_nested():
+                run_statement(connection, attachment.create)
+        except DBAPIError as e:
+            logger.warning(
+                "The %s could not be carried over to the new table (%s): make it again by hand if you need it.",
+                attachment.what,
+                str(e.orig).strip(),
+            )
+
+
+def add_user_indexes(connection: Connection, table: Table, new: Table) -> None:
+    """Give a table that is still to be made the indexes that users have made on the one that it replaces."""
+    own = {index.name for index in new.indexes}
+    for index in inspect(connection).get_indexes(table.name):
+        columns = [str(column) for column in index["column_names"]]
+        if index["name"] not in own and all(column in new.c for column in columns) and not _is_key(new, columns):
+            Index(index["name"], *(new.c[column] for column in columns), unique=index["unique"])
+
+
+def _is_key(table: Table, columns: Sequence[str]) -> bool:
+    """Return whether the columns are a unique key or a foreign key of the table, which bring an index of their own."""
+    keys = [constraint for constraint in table.constraints if isinstance(constraint, ColumnCollectionConstraint)]
+    return any([column.name for column in key.columns] == list(columns) for key in keys)
+
+
+def move_mariadb_triggers(connection: Connection, backups: dict[str, str]) -> None:
+    """Give the new tables the triggers that went with the old ones.
+
+    Args:
+        connection: To MariaDB or MySQL.
+        backups: Of each backup's name the name of its table.
+    """
+    if not backups:
+        return
+    for name, timing, event, table, action in connection.execute(_MARIADB_TRIGGERS, {"names": list(backups)}).all():
+        trigger, place = quoted(connection, name), quoted(connection, backups[table])
+        run_statement(connection, f"DROP TRIGGER {trigger}")
+        run_statement(connection, f"CREATE TRIGGER {trigger} {timing} {event} ON {place} FOR EACH ROW {action}")
+
+
+def repoint_foreign_keys(connection: Connection, backups: dict[str, str]) -> None:
+    """Let tables that refer to a backup refer to the table itself, which has all of its rows.
+
+    Args:
+        connection: To a server; SQLite goes by names.
+        backups: Of each backup's name the name of its table.
+    """
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+
+    operations = Operations(MigrationContext.configure(connection))
+    inspector = inspect(connection)
+    for name in set(inspector.get_table_names()) - backups.keys():
+        for key in inspector.get_foreign_keys(name):
+            referred = backups.get(key["referred_table"])
+            if key["name"] is None or referred is None or not _holds(connection, name, key, referred):
+                continue
+            operations.drop_constraint(key["name"], name, type_="foreignkey")
+            operations.create_foreign_key(
+                key["name"],
+                name,
+                referred,
+                key["constrained_columns"],
+                key["referred_columns"],
+                **key.get("options", {}),
+            )
+
+
+def _holds(connection: Connection, name: str, key: ReflectedForeignKeyConstraint, referred: str) -> bool:
+    """Return whether every row of a table would find what it refers to in another one."""
+    columns = [*key["constrained_columns"]]
+    owner = sql_table(name, *map(column, columns))
+    place = sql_table(referred, *map(column, key["referred_columns"])).alias()
+    pairs = [owner.c[mine] == place.c[theirs] for mine, theirs in zip(columns, key["referred_columns"], strict=True)]
+    lost = select(owner).where(*(owner.c[each].is_not(None) for each in columns), ~exists().where(*pairs)).limit(1)
+    if connection.execute(lost).first() is None:
+        return True
+    logger.warning(
+        "The foreign key %s of %s still refers to the backup %s: it has rows for which %s has none. Delete them, then "
+        "make the key anew.",
+        key["name"],
+        name,
+        key["referred_table"],
+        referred,
+    )
+    return False

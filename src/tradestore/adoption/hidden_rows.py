@@ -1,0 +1,112 @@
+"""Rows that an upgrade of another layer left behind in a backup table when it failed.
+
+Such an upgrade renames a table, creates a new one, and copies the rows. Cut short in between, the rows stand only in
+the backup, ``trades_bak0`` say, while the bot works on an empty table. After an upgrade that succeeded the rows of the
+newest backup stand in the table as well, but for those that somebody has deleted since.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, type_coerce
+from sqlalchemy.types import NullType
+
+from tradestore.adoption.column_rules import missing_columns, reflected
+
+__all__ = ["BACKUP_NAMES", "BOT_START", "hidden_backup", "row_count"]
+
+BACKUP_NAMES: Final = re.compile(r"(trades|orders|pairlocks|KeyValueStore)_bak(\d*)")
+"""How the tables are called that upgrades leave behind."""
+
+BOT_START: Final = "bot_start_time"
+"""The key under which a bot notes when it was started for the first time."""
+
+_MARKS_OF_EACH_START: Final = (BOT_START, "startup_time")
+_FILL_TIME: Final = timedelta(days=1)
+"""An open date may move from when the order was placed to when it was filled."""
+
+
+def hidden_backup(connection: Connection, name: str, current: Table | None, tables: Sequence[str]) -> Table | None:
+    """Return the newest backup of a table with rows, if they are hidden: none of them is in the table today.
+
+    Args:
+        connection: To the database.
+        name: Of the table.
+        current: The table, None if it is missing.
+        tables: Names of all tables in the database.
+    """
+    backup = _newest(connection, name, tables)
+    if backup is None or (current is not None and _has_some_of(connection, name, current, backup)):
+        return None
+    return backup
+
+
+def row_count(connection: Connection, table: Table) -> int:
+    """Return how many rows a table has."""
+    return connection.scalar(select(func.count()).select_from(table)) or 0
+
+
+def _newest(connection: Connection, name: str, tables: Sequence[str]) -> Table | None:
+    """Return the backup with the highest number that holds rows of that table."""
+    found = [match for each in tables if (match := BACKUP_NAMES.fullmatch(each)) and match[1] == name]
+    for match in sorted(found, key=lambda match: int(match[2] or -1), reverse=True):
+        backup = reflected(connection, match[0])
+        if not missing_columns(name, backup) and row_count(connection, backup):
+            return backup
+    return None
+
+
+def _has_some_of(connection: Connection, name: str, current: Table, backup: Table) -> bool:
+    if missing_columns(name, current):
+        return False
+    if name == "trades":
+        return _has_some_trade_of(connection, current, backup)
+    if name == "KeyValueStore":
+        return _has_some_key_of(connection, current, backup)
+    same = _same(current, backup, *(("ft_pair", "order_id") if name == "orders" else ("id", "pair", "lock_time")))
+    return _any(connection, select(backup.c.id).join(current, same))
+
+
+def _has_some_trade_of(connection: Connection, current: Table, backup: Table) -> bool:
+    if _any(connection, select(backup.c.id).join(current, _same(current, backup, "id", "open_date"))):
+        return True
+    dates = (type_coerce(table.c.open_date, NullType()) for table in (backup, current))
+    moved = select(*dates).join_from(backup, current, _same(current, backup, "id", "pair"))
+    return any(_is_near(*dates) for dates in connection.execute(moved))
+
+
+def _has_some_key_of(connection: Connection, current: Table, backup: Table) -> bool:
+    """Compare keys, but for those that a bot sets anew: of these, the moment of the first start tells."""
+    telling = backup.c.key.not_in(_MARKS_OF_EACH_START)
+    if _any(connection, select(backup.c.id).where(telling)):
+        return _any(connection, select(backup.c.id).join(current, _same(current, backup, "id", "key")).where(telling))
+    began_earlier = and_(
+        _same(current, backup, "key"), backup.c.key == BOT_START, backup.c.datetime_value < current.c.datetime_value
+    )
+    return row_count(connection, current) > 0 and not _any(
+        connection, select(backup.c.id).join(current, began_earlier)
+    )
+
+
+def _same(current: Table, backup: Table, *names: str) -> ColumnElement[bool]:
+    return and_(*(current.c[name] == backup.c[name] for name in names))
+
+
+def _any(connection: Connection, query: Any) -> bool:
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _is_near(before: Any, after: Any) -> bool:
+    first, second = _moment(before), _moment(after)
+    return first is not None and second is not None and abs(second - first) <= _FILL_TIME
+
+
+def _moment(value: Any) -> datetime | None:
+    if isinstance(value, datetime):
+        return value
+    try:
+        return datetime.fromisoformat(str(value))
+    except ValueError:
+        return None

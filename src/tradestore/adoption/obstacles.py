@@ -1,0 +1,56 @@
+"""What stands in the way of carrying rows over, found before anything is changed."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sqlalchemy import Column, ColumnElement, Connection, Enum, Select, String, func, select
+
+from tradestore.adoption.carried_rows import CarriedRows
+from tradestore.adoption.plan import AdoptionPlan, TablePlan
+
+__all__ = ["obstacles"]
+
+_SHOWN: Final = 5
+
+
+def obstacles(connection: Connection, plan: AdoptionPlan, rows: CarriedRows) -> list[str]:
+    """Return in words what no rule can decide or repair: where, what, and what to do about it."""
+    found = [each for table in plan.tables for query in rows.selects(table, {}) for each in _in(connection, table, query)]
+    undecided = rows.undecided_orders()
+    if undecided is not None and (ids := list(connection.scalars(undecided.limit(_SHOWN)))):
+        found.append(
+            f"orders {_listed(ids)}: an old trade, hidden in a backup, and a newer one have the number and the pair "
+            "that they name, so they may belong to either. Give the newer trades and their orders numbers of their own."
+        )
+    return found
+
+
+def _in(connection: Connection, table: TablePlan, query: Select[Any]) -> Iterator[str]:
+    # PostgreSQL may not have the types of its own that some columns get.
+    columns = [column for column in table.target.columns if not isinstance(column.type, Enum)]
+    carried = query.with_only_columns(*(query.selected_columns[column.name] for column in columns)).subquery()
+    for column in columns:
+        value = carried.c[column.name]
+        if not column.nullable and not column.primary_key:
+            yield from _rows(connection, carried.c.id, value.is_(None), f"{table.name}.{column.name} is missing in row")
+        limit = _limit(connection, column)
+        if limit is not None:
+            what = f"{table.name}.{column.name} has more than {limit} characters in row"
+            yield from _rows(connection, carried.c.id, func.char_length(value) > limit, what)
+
+
+def _rows(connection: Connection, number: ColumnElement[int], wrong: ColumnElement[bool], what: str) -> Iterator[str]:
+    ids = list(connection.scalars(select(number).where(wrong).order_by(number).limit(_SHOWN)))
+    if ids:
+        yield f"{what} {_listed(ids)}: give it a value that fits."
+
+
+def _limit(connection: Connection, column: Column[Any]) -> int | None:
+    """Return how long a text may be; SQLite keeps any, and goes on doing so for what is there."""
+    if connection.dialect.name == "sqlite" or not isinstance(column.type, String):
+        return None
+    return column.type.length
+
+
+def _listed(ids: list[int]) -> str:
+    return ", ".join(map(str, ids)) + (" and others" if len(ids) == _SHOWN else "")

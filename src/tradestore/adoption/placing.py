@@ -1,0 +1,246 @@
+"""Putting a table built anew in the place of the old one, so that a kill at any moment loses nothing.
+
+SQLite and PostgreSQL undo changes of tables with their transaction: there the old table moves away, and the new one is
+made in its place. MariaDB commits each such change: there the new tables are made and filled beside the old ones, and
+one statement, which happens as a whole or not at all, exchanges them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    event,
+    inspect,
+    text,
+)
+
+from tradestore.adoption.attachments import (
+    Attachment,
+    attached_to,
+    move_mariadb_triggers,
+    put_on,
+    quoted,
+    repoint_foreign_keys,
+    add_user_indexes,
+)
+from tradestore.adoption.column_rules import reflected
+from tradestore.adoption.hidden_rows import BACKUP_NAMES
+from tradestore.adoption.plan import CORE_TABLES, LEFTOVER, AdoptionPlan, TablePlan
+from tradestore.base import compare_every_letter
+from tradestore.exceptions import MigrationError
+
+__all__ = ["Placing", "mend_references", "placing_for", "remove_leftovers"]
+
+NEW: Final = f"{LEFTOVER}new_"
+OLD: Final = f"{LEFTOVER}old_"
+
+
+class Placing(ABC):
+    """One way to replace tables.
+
+    Attributes:
+        new: The tables built anew, empty at first, by their final names.
+        places: Where what the old tables held stands while the new ones are filled, by the names that they had.
+    """
+
+    def __init__(self, connection: Connection, plan: AdoptionPlan) -> None:
+        """Take what shall be replaced."""
+        self._connection = connection
+        self._plan = plan
+        self.new: dict[str, Table] = {}
+        self.places: dict[str, Table] = {}
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Make the new tables."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Let the new tables, filled by now, take the place of the old ones, with all that hung on them."""
+
+    def undo(self) -> None:  # noqa: B027 - where a rollback does it, there is nothing to do
+        """Put everything back as it was after a failure, as far as a rollback does not."""
+
+    def _run(self, statement: str) -> None:
+        self._connection.execute(text(statement))
+
+    def _name(self, name: str) -> str:
+        return quoted(self._connection, name)
+
+    def _drop_unused(self) -> None:
+        """Drop the old tables that held nothing, those that refer to others first."""
+        for table in reversed(self._plan.tables):
+            if table.current is not None and table.backup is None:
+                self._run(f"DROP TABLE {self._name(OLD + table.name)}")
+
+
+class _InPlace(Placing):
+    """For engines whose transactions hold changes of tables, too."""
+
+    def __init__(self, connection: Connection, plan: AdoptionPlan) -> None:
+        super().__init__(connection, plan)
+        self._attachments: list[Attachment] = []
+
+    def prepare(self) -> None:
+        for table in reversed(self._plan.tables):
+            if table.current is not None:
+                self._attachments[:0] = self._move_away(table, table.current)
+        self._free_names()
+        targets = [table.target for table in self._plan.tables]
+        targets[0].metadata.create_all(self._connection, tables=targets)
+        self.new = {table.name: table for table in targets}
+
+    def finish(self) -> None:
+        mend_references(self._connection)
+        put_on(self._connection, self._attachments)
+        self._drop_unused()
+
+    def _move_away(self, table: TablePlan, current: Table) -> list[Attachment]:
+        attachments = attached_to(self._connection, current, table.target)
+        for attachment in attachments:
+            if attachment.drop is not None:
+                self._run(attachment.drop)
+        place, name = table.backup or OLD + table.name, self._name(table.name)
+        if self._connection.dialect.name == "sqlite" and current.foreign_keys and table.backup is not None:
+            # A key on the backup would forbid to delete the trades that it refers to.
+            self._run(f"CREATE TABLE {self._name(place)} AS SELECT * FROM {name}")
+            self._run(f"DROP TABLE {name}")
+        else:
+            self._run(f"ALTER TABLE {name} RENAME TO {self._name(place)}")
+        self.places[table.name] = reflected(self._connection, place)
+        return attachments
+
+    def _free_names(self) -> None:
+        """Give what an earlier upgrade left on its backups other names: indexes, keys and sequences have ours."""
+        targets = [table.target for table in self._plan.tables]
+        if self._connection.dialect.name == "sqlite":
+            wanted = {str(index.name) for target in targets for index in target.indexes}
+            query = text("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+            for name in wanted & set(self._connection.scalars(query)):
+                self._run(f"DROP INDEX {self._name(name)}")
+            return
+        for kind, name, owner in self._connection.execute(_POSTGRESQL_NAMES).all():
+            if any(_is_name_of(target, name) for target in targets):
+                self._run(f"ALTER {kind} {self._name(name)} RENAME TO {self._name(f'{owner}_{name}'[:59] + '_bak')}")
+
+
+_POSTGRESQL_NAMES: Final = text(
+    "SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'INDEX' END, c.relname, t.relname "
+    "FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid "
+    "LEFT JOIN pg_depend d ON c.relkind = 'S' AND d.objid = c.oid AND d.deptype IN ('a', 'i') "
+    "AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass "
+    "JOIN pg_class t ON t.oid = coalesce(i.indrelid, d.refobjid) "
+    "WHERE c.relkind IN ('i', 'S') AND c.relnamespace = current_schema()::regnamespace"
+)
+
+
+def _is_name_of(target: Table, name: str) -> bool:
+    made = {str(each.name) for each in (*target.indexes, *target.constraints) if each.name is not None}
+    return name in made | {f"{target.name}_pkey", f"{target.name}_id_seq"}
+
+
+class _BesideIt(Placing):
+    """For MariaDB and MySQL."""
+
+    def __init__(self, connection: Connection, plan: AdoptionPlan) -> None:
+        super().__init__(connection, plan)
+        self._moves: list[tuple[str, str]] = []
+        self._checksums: Sequence[Any] = ()
+
+    def prepare(self) -> None:
+        metadata = MetaData()
+        event.listen(metadata, "before_create", compare_every_letter)
+        names = {table.name: NEW + table.name for table in self._plan.tables}
+        for table in self._plan.tables:
+            self.new[table.name] = _twin(table.target, metadata, names)
+            if table.current is not None:
+                add_user_indexes(self._connection, table.current, self.new[table.name])
+        self._checksums = self._sum_up([table.current.name for table in self._plan.tables if table.current is not None])
+        metadata.create_all(self._connection, tables=list(self.new.values()))
+
+    def finish(self) -> None:
+        kept = {table.name: table.backup or OLD + table.name for table in self._plan.tables if table.current is not None}
+        moves = []
+        for table in self._plan.tables:
+            if table.name in kept:
+                moves.append((table.name, kept[table.name]))
+            moves.append((NEW + table.name, table.name))
+        self._rename(moves)
+        self._moves = moves
+        if self._sum_up(list(kept.values())) != self._checksums:
+            msg = "Another program wrote to the database while its tables were built anew: stop it, then start again."
+            raise MigrationError(msg)
+        mend_references(self._connection)
+        self._drop_unused()
+        self._moves = []
+
+    def undo(self) -> None:
+        if self._moves:
+            self._rename([(new, old) for old, new in reversed(self._moves)])
+            repoint_foreign_keys(self._connection, {new: old for old, new in self._moves})
+            repoint_foreign_keys(self._connection, {NEW + table.name: table.name for table in self._plan.tables})
+        remove_leftovers(self._connection)
+
+    def _rename(self, moves: Sequence[tuple[str, str]]) -> None:
+        self._run("RENAME TABLE " + ", ".join(f"{self._name(old)} TO {self._name(new)}" for old, new in moves))
+
+    def _sum_up(self, tables: Sequence[str]) -> Sequence[Any]:
+        names = ", ".join(self._name(name) for name in tables)
+        return [checksum for _, checksum in self._connection.execute(text(f"CHECKSUM TABLE {names}"))] if tables else []
+
+
+def _twin(target: Table, metadata: MetaData, names: Mapping[str, str]) -> Table:
+    """Return a table like another one, under another name, that refers to the others by their other names."""
+    columns = [Column(each.name, each.type, primary_key=each.primary_key, nullable=each.nullable) for each in target.c]
+    twin = Table(names[target.name], metadata, *columns)
+    for constraint in target.constraints:
+        of = [column.name for column in getattr(constraint, "columns", ())]
+        if isinstance(constraint, UniqueConstraint):
+            twin.append_constraint(UniqueConstraint(*of, name=constraint.name))
+        elif isinstance(constraint, ForeignKeyConstraint):
+            referred = [(each.column.table.name, each.column.name) for each in constraint.elements]
+            for name in {name for name, _ in referred} - names.keys() - metadata.tables.keys():
+                Table(name, metadata, *(Column(column, Integer) for each, column in referred if each == name))
+            places = [f"{names.get(name, name)}.{column}" for name, column in referred]
+            twin.append_constraint(ForeignKeyConstraint(of, places, name=constraint.name))
+    for index in target.indexes:
+        Index(index.name, *(twin.c[column.name] for column in index.columns), unique=index.unique)
+    return twin
+
+
+def mend_references(connection: Connection) -> None:
+    """Let what hangs on backups hang on the tables themselves; SQLite goes by names, so it has nothing to mend."""
+    if connection.dialect.name == "sqlite":
+        return
+    backups = {OLD + name: name for name in CORE_TABLES}
+    backups |= {match[0]: match[1] for name in _tables(connection) if (match := BACKUP_NAMES.fullmatch(name))}
+    repoint_foreign_keys(connection, backups)
+    if connection.dialect.name != "postgresql":
+        move_mariadb_triggers(connection, backups)
+
+
+def remove_leftovers(connection: Connection) -> None:
+    """Drop what an adoption that was killed has left of its own; nothing in it is needed by then."""
+    names = _tables(connection)
+    for name in [prefix + name for name in reversed(CORE_TABLES) for prefix in (NEW, OLD)]:
+        if name in names:
+            connection.execute(text(f"DROP TABLE {quoted(connection, name)}"))
+
+
+def placing_for(connection: Connection, plan: AdoptionPlan) -> Placing:
+    """Return the way to replace tables that the engine of a database allows."""
+    kind = _InPlace if connection.dialect.name in {"sqlite", "postgresql"} else _BesideIt
+    return kind(connection, plan)
+
+
+def _tables(connection: Connection) -> list[str]:
+    return inspect(connection).get_table_names()

@@ -1,0 +1,151 @@
+"""What has to be done so that a database becomes one of this library: found out by looking, without changing it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, MetaData, Table, inspect
+
+from tradestore._legacy_names import get_backup_name
+from tradestore._revisions import differences
+from tradestore.adoption.column_rules import missing_columns, reflected
+from tradestore.adoption.hidden_rows import hidden_backup, row_count
+from tradestore.exceptions import MigrationError
+
+__all__ = ["CORE_TABLES", "LEFTOVER", "ORDER_IDS", "AdoptionPlan", "TablePlan", "plan_adoption"]
+
+CORE_TABLES: Final = ("trades", "orders", "pairlocks", "KeyValueStore", "trade_custom_data", "wallet_history")
+"""The tables that other layers make as well, a table before those that refer to it."""
+
+LEFTOVER: Final = "tradestore_"
+"""How the tables' names begin that an adoption makes for its own use, ``tradestore_new_trades`` say."""
+
+ORDER_IDS: Final = ("open_order_id", "stoploss_order_id")
+"""Columns of older trades: orders that the exchange had not filled yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TablePlan:
+    """How one table gets its current form.
+
+    Attributes:
+        target: The table as it shall be.
+        current: The table as it is, None if it is missing.
+        hidden: A backup that holds rows which are in no table now.
+        rows: In the current table.
+        hidden_rows: In that backup.
+        free_backup: A name that no table has yet, under which the current table can be kept.
+    """
+
+    target: Table
+    current: Table | None
+    hidden: Table | None
+    rows: int
+    hidden_rows: int
+    free_backup: str
+
+    @property
+    def name(self) -> str:
+        """The name of the table."""
+        return self.target.name
+
+    @property
+    def backup(self) -> str | None:
+        """Under which name the current table is kept, None where it holds nothing."""
+        return self.free_backup if self.rows else None
+
+    @property
+    def kept_in(self) -> str:
+        """The backup that holds the rows as they were."""
+        return self.hidden.name if self.hidden is not None and not self.rows else self.free_backup
+
+    @property
+    def has_older_form(self) -> bool:
+        """Whether there is anything to build it from, if only an empty table."""
+        return self.current is not None or self.hidden is not None
+
+    @property
+    def origins(self) -> Sequence[Table]:
+        """Return the tables that the rows come from, the older rows first."""
+        return [table for table in (self.hidden, self.current if self.rows else None) if table is not None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptionPlan:
+    """What has to be done.
+
+    Attributes:
+        tables: The tables to build anew, each before those that refer to it.
+    """
+
+    tables: Sequence[TablePlan]
+
+    def of(self, name: str) -> TablePlan | None:
+        """Return how a table is built anew, None if it stays as it is."""
+        return next((table for table in self.tables if table.name == name), None)
+
+
+def plan_adoption(connection: Connection, metadata: MetaData) -> AdoptionPlan:
+    """Look at a database that has no stamp and say what has to be done.
+
+    Args:
+        connection: To the database; nothing is changed.
+        metadata: Of the models.
+
+    Raises:
+        MigrationError: If a table has one of our names and is no older version of ours.
+    """
+    names = [name for name in inspect(connection).get_table_names() if not name.startswith(LEFTOVER)]
+    current = {name: reflected(connection, name) for name in CORE_TABLES if name in names}
+    _refuse_foreign(current)
+    hidden = {name: hidden_backup(connection, name, current.get(name), names) for name in CORE_TABLES}
+    stale = _changed_tables(connection, metadata) | {name for name in CORE_TABLES if hidden[name] is not None}
+    if any(_knows_orders(trades) for trades in (current.get("trades"), hidden["trades"])):
+        stale.add("orders")
+    return AdoptionPlan(
+        tables=[
+            _table_plan(connection, metadata.tables[name], current.get(name), hidden[name], names)
+            for name in CORE_TABLES
+            if name in metadata.tables and (name in stale or name not in current)
+        ]
+    )
+
+
+def _table_plan(
+    connection: Connection, target: Table, current: Table | None, hidden: Table | None, names: Sequence[str]
+) -> TablePlan:
+    return TablePlan(
+        target=target,
+        current=current,
+        hidden=hidden,
+        rows=0 if current is None else row_count(connection, current),
+        hidden_rows=0 if hidden is None else row_count(connection, hidden),
+        free_backup=get_backup_name([name for name in names if name.startswith(target.name)], f"{target.name}_bak"),
+    )
+
+
+def _knows_orders(trades: Table | None) -> bool:
+    return trades is not None and any(name in trades.c for name in ORDER_IDS)
+
+
+def _refuse_foreign(current: Mapping[str, Table]) -> None:
+    for name, table in current.items():
+        if missing := missing_columns(name, table):
+            msg = (
+                f"The table {name!r} is no older version of ours: it has no column {', '.join(missing)}. Nothing was "
+                "changed: give that table another name if it is of another program, or give the db_url of a new database."
+            )
+            raise MigrationError(msg)
+
+
+def _changed_tables(connection: Connection, metadata: MetaData) -> set[str]:
+    """Return those of our tables whose columns or keys differ from the models'."""
+    changes = differences(connection, metadata)
+    # What alembic finds is a tuple; what it finds about one column, a list of them.
+    single = [each for change in changes for each in (change if isinstance(change, list) else [change])]
+    return {_table_of(change) for change in single if not change[0].endswith(("_table", "_index"))} & set(CORE_TABLES)
+
+
+def _table_of(change: tuple[Any, ...]) -> str:
+    table = getattr(change[1], "table", None)
+    return str(change[2] if table is None else table.name)
