@@ -17,6 +17,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from tradestore._engine import take_write_lock
 from tradestore._errors import is_retryable
+from tradestore._sequences import get_last_sequence_ids, set_sequence_ids
 from tradestore.exceptions import MigrationError, SchemaTooNew
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ __all__ = [
     "check_migrate",
     "current",
     "downgrade",
+    "get_last_sequence_ids",
     "history",
+    "set_sequence_ids",
     "set_sqlite_to_wal",
     "stamp",
     "upgrade",
