@@ -26,6 +26,7 @@ from tradestore._revisions import (
     stamp_of,
 )
 from tradestore._schema_lock import LOCK_TIMEOUT, PAUSE, alone
+from tradestore._sequences import get_last_sequence_ids, set_sequence_ids
 from tradestore.adoption.adopt import adopt
 from tradestore.exceptions import MigrationError
 
@@ -36,8 +37,10 @@ __all__ = [
     "check_migrate",
     "current",
     "downgrade",
+    "get_last_sequence_ids",
     "head",
     "history",
+    "set_sequence_ids",
     "set_sqlite_to_wal",
     "stamp",
     "upgrade",
