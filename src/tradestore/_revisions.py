@@ -80,11 +80,17 @@ def run_scripts(connection: Connection, direction: Literal["upgrade", "downgrade
 
 
 def differences(connection: Connection, metadata: MetaData) -> list[Any]:
-    """Return the differences between a database and models, as alembic describes them."""
+    """Return the differences between a database and models, as alembic describes them.
+
+    Tables that no model stands for are no difference: they are users' own, or backups.
+    """
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    def is_ours(_item: object, _name: str | None, kind: str, reflected: bool, model: object) -> bool:
+        return not (kind == "table" and reflected and model is None)
+
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "include_object": is_ours})
     return list(compare_metadata(context, metadata))
 
 

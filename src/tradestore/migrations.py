@@ -25,14 +25,18 @@ from tradestore._revisions import (
     run_scripts,
     stamp_of,
 )
+from tradestore._scan import Scan, SchemaState, scan_database
 from tradestore._schema_lock import LOCK_TIMEOUT, PAUSE, alone
 from tradestore._sequences import get_last_sequence_ids, set_sequence_ids
 from tradestore.adoption.adopt import adopt
+from tradestore.base import ModelBase
 from tradestore.exceptions import MigrationError
 
 __all__ = [
     "HEAD",
     "VERSION_TABLE",
+    "Scan",
+    "SchemaState",
     "check",
     "check_migrate",
     "current",
@@ -40,6 +44,7 @@ __all__ = [
     "get_last_sequence_ids",
     "head",
     "history",
+    "scan",
     "set_sequence_ids",
     "set_sqlite_to_wal",
     "stamp",
@@ -58,6 +63,15 @@ def current(engine: Engine) -> str | None:
 def head() -> str:
     """Return the newest revision: the one that this version of the library works with."""
     return HEAD
+
+
+def scan(engine: Engine) -> Scan:
+    """Say what opening a database with ``init_db`` would do to it; nothing is changed.
+
+    Returns:
+        The steps, and what is in the way; as text they are lines for a person.
+    """
+    return scan_database(engine, ModelBase.metadata)
 
 
 def stamp(engine: Engine, revision: str = HEAD) -> None:

@@ -80,11 +80,12 @@ def _verify(connection: Connection, new: Table, queries: list[Select[Any]]) -> N
     Raises:
         MigrationError: If a row is missing, there twice, or differs.
     """
+    names = [column.name for column in new.columns]
     expected = 0
     for query in queries:
         origin = query.subquery()
         expected += connection.scalar(select(func.count()).select_from(origin)) or 0
-        differs = or_(new.c.id.is_(None), *(new.c[name].is_distinct_from(origin.c[name]) for name in new.columns.keys()))
+        differs = or_(new.c.id.is_(None), *(new.c[name].is_distinct_from(origin.c[name]) for name in names))
         lost = connection.scalars(
             select(origin.c.id).join_from(origin, new, new.c.id == origin.c.id, isouter=True).where(differs).limit(1)
         ).first()

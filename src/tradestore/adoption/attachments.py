@@ -15,7 +15,16 @@ from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import ColumnCollectionConstraint
 
-__all__ = ["Attachment", "add_user_indexes", "attached_to", "move_mariadb_triggers", "put_on", "quoted", "repoint_foreign_keys", "run_statement"]
+__all__ = [
+    "Attachment",
+    "add_user_indexes",
+    "attached_to",
+    "move_mariadb_triggers",
+    "put_on",
+    "quoted",
+    "repoint_foreign_keys",
+    "run_statement",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +85,7 @@ def quoted(connection: Connection, name: str) -> str:
 
 
 def run_statement(connection: Connection, statement: str) -> None:
-    """Run a statement from the database's own catalogue as it stands there, without reading signs in it as parameters."""
+    """Run a statement from the database's own catalogue as it stands there, with no sign in it read as a parameter."""
     connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
@@ -91,7 +100,9 @@ def attached_to(connection: Connection, table: Table, target: Table) -> list[Att
     own = {_OBSOLETE, *(index.name for index in target.indexes)}
     if connection.dialect.name == "sqlite":
         return [
-            Attachment(f"{kind} {name}", "" if name in own else create, f"DROP {kind.upper()} {quoted(connection, name)}")
+            Attachment(
+                f"{kind} {name}", "" if name in own else create, f"DROP {kind.upper()} {quoted(connection, name)}"
+            )
             for kind, name, create in connection.execute(_SQLITE, {"name": table.name})
         ]
     name = quoted(connection, table.name)

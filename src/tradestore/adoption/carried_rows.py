@@ -4,7 +4,7 @@ Where a bot went on with an empty table beside hidden rows, its new trades have 
 ones keep theirs; the new ones move up, with their orders and with what strategies remember about them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, exists, false, func, not_, or_, select
@@ -72,7 +72,8 @@ class CarriedRows:
     ) -> list[ColumnElement[bool]]:
         """Return which rows can be carried over; the others stay in the backup."""
         if table.name == "orders":
-            return [source.c.ft_trade_id.is_not(None), self._has_trade(source, places)]
+            conditions: list[ColumnElement[bool]] = [source.c.ft_trade_id.is_not(None)]
+            return [*conditions, self._has_trade(source, places)]
         if table.name == "trade_custom_data":
             return [or_(source.c.ft_trade_id.is_(None), self._has_trade(source, places))]
         if table.name != "KeyValueStore":
@@ -104,9 +105,7 @@ class CarriedRows:
             is_of_new = self._is_order_of(source, trades.current, places)
         return case((is_of_new, source.c.ft_trade_id + shift), else_=source.c.ft_trade_id)
 
-    def _is_order_of(
-        self, orders: Table, trades: Table | None, places: Mapping[str, Table]
-    ) -> ColumnElement[bool]:
+    def _is_order_of(self, orders: Table, trades: Table | None, places: Mapping[str, Table]) -> ColumnElement[bool]:
         """Return that a trade in a table can be the order's: it has the number and the pair."""
         if trades is None:
             return false()
@@ -158,8 +157,3 @@ def _first_start(current: Table, hidden: Table) -> ColumnElement[Any]:
     return case(
         (current.c.key == BOT_START, func.coalesce(earlier, current.c.datetime_value)), else_=current.c.datetime_value
     )
-
-
-def columns_in_order(table: Table) -> Sequence[str]:
-    """Return the names of a table's columns."""
-    return table.columns.keys()

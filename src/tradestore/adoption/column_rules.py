@@ -44,9 +44,7 @@ REQUIRED: Final[Mapping[str, Sequence[str]]] = {
         *("order_date", "order_filled_date", "order_update_date"),
     ),
     "pairlocks": ("id", "pair", "reason", "lock_time", "lock_end_time", "active"),
-    "KeyValueStore": (
-        *("id", "key", "value_type", "string_value", "datetime_value", "float_value", "int_value"),
-    ),
+    "KeyValueStore": (*("id", "key", "value_type", "string_value", "datetime_value", "float_value", "int_value"),),
     "trade_custom_data": ("id", "ft_trade_id", "cd_key", "cd_type", "cd_value", "created_at", "updated_at"),
     "wallet_history": ("id", "timestamp", "currency", "quote_currency", "balance"),
 }
@@ -193,7 +191,7 @@ def _values(reader: _Reader, rules: Mapping[str, ColumnElement[Any]]) -> dict[st
         reader.number(name) if (name := _known(reader, side, "fee")) else type_coerce(_literal(0.0), Double())
         for side in ("fee_open", "fee_close")
     )
-    amount = type_coerce(rules["amount"], Double())
+    amount: ColumnElement[float] = type_coerce(rules["amount"], Double())
     opened = amount * type_coerce(rules["open_rate"], Double()) * (1.0 + fee_open)
     values: dict[str, ColumnElement[Any]] = {}
     if reader.has("open_trade_value"):
@@ -275,7 +273,9 @@ def _literal(value: Any) -> ColumnElement[Any] | None:
         return None
     if isinstance(value, bool):
         return true() if value else false()
-    return type_coerce(value, Double() if isinstance(value, float) else Integer() if isinstance(value, int) else String())
+    return type_coerce(
+        value, Double() if isinstance(value, float) else Integer() if isinstance(value, int) else String()
+    )
 
 
 def _in_full(column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -284,7 +284,7 @@ def _in_full(column: ColumnElement[Any]) -> ColumnElement[Any]:
     MariaDB shows 0.1 of 4 bytes as 0.1 but turns it into 0.10000000149011612. Six digits are what it shows; where they
     don't name the same number of 4 bytes any more, all that is stored is taken.
     """
-    shown = type_coerce(cast(func.concat(column), Double()), Double())
+    shown: ColumnElement[float] = type_coerce(cast(func.concat(column), Double()), Double())
     return case((cast(shown, SingleOrDouble()) == column, shown), else_=cast(column, Double()))
 
 

@@ -74,7 +74,7 @@ def _has_some_trade_of(connection: Connection, current: Table, backup: Table) ->
         return True
     dates = (type_coerce(table.c.open_date, NullType()) for table in (backup, current))
     moved = select(*dates).join_from(backup, current, _same(current, backup, "id", "pair"))
-    return any(_is_near(*dates) for dates in connection.execute(moved))
+    return any(_is_near(*dates) for dates in connection.execute(moved).tuples())
 
 
 def _has_some_key_of(connection: Connection, current: Table, backup: Table) -> bool:
@@ -85,9 +85,7 @@ def _has_some_key_of(connection: Connection, current: Table, backup: Table) -> b
     began_earlier = and_(
         _same(current, backup, "key"), backup.c.key == BOT_START, backup.c.datetime_value < current.c.datetime_value
     )
-    return row_count(connection, current) > 0 and not _any(
-        connection, select(backup.c.id).join(current, began_earlier)
-    )
+    return row_count(connection, current) > 0 and not _any(connection, select(backup.c.id).join(current, began_earlier))
 
 
 def _same(current: Table, backup: Table, *names: str) -> ColumnElement[bool]:
@@ -98,8 +96,8 @@ def _any(connection: Connection, query: Any) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
-def _is_near(before: Any, after: Any) -> bool:
-    first, second = _moment(before), _moment(after)
+def _is_near(*dates: Any) -> bool:
+    first, second = map(_moment, dates)
     return first is not None and second is not None and abs(second - first) <= _FILL_TIME
 
 

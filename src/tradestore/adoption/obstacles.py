@@ -15,7 +15,9 @@ _SHOWN: Final = 5
 
 def obstacles(connection: Connection, plan: AdoptionPlan, rows: CarriedRows) -> list[str]:
     """Return in words what no rule can decide or repair: where, what, and what to do about it."""
-    found = [each for table in plan.tables for query in rows.selects(table, {}) for each in _in(connection, table, query)]
+    found = [
+        each for table in plan.tables for query in rows.selects(table, {}) for each in _in(connection, table, query)
+    ]
     undecided = rows.undecided_orders()
     if undecided is not None and (ids := list(connection.scalars(undecided.limit(_SHOWN)))):
         found.append(

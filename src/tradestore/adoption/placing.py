@@ -25,12 +25,12 @@ from sqlalchemy import (
 
 from tradestore.adoption.attachments import (
     Attachment,
+    add_user_indexes,
     attached_to,
     move_mariadb_triggers,
     put_on,
     quoted,
     repoint_foreign_keys,
-    add_user_indexes,
 )
 from tradestore.adoption.column_rules import reflected
 from tradestore.adoption.hidden_rows import BACKUP_NAMES
@@ -112,7 +112,7 @@ class _InPlace(Placing):
         place, name = table.backup or OLD + table.name, self._name(table.name)
         if self._connection.dialect.name == "sqlite" and current.foreign_keys and table.backup is not None:
             # A key on the backup would forbid to delete the trades that it refers to.
-            self._run(f"CREATE TABLE {self._name(place)} AS SELECT * FROM {name}")
+            self._run(f"CREATE TABLE {self._name(place)} AS SELECT * FROM {name}")  # noqa: S608 - names, quoted
             self._run(f"DROP TABLE {name}")
         else:
             self._run(f"ALTER TABLE {name} RENAME TO {self._name(place)}")
@@ -144,7 +144,7 @@ _POSTGRESQL_NAMES: Final = text(
 
 
 def _is_name_of(target: Table, name: str) -> bool:
-    made = {str(each.name) for each in (*target.indexes, *target.constraints) if each.name is not None}
+    made = {str(index.name) for index in target.indexes} | {str(key.name) for key in target.constraints}
     return name in made | {f"{target.name}_pkey", f"{target.name}_id_seq"}
 
 
@@ -168,7 +168,9 @@ class _BesideIt(Placing):
         metadata.create_all(self._connection, tables=list(self.new.values()))
 
     def finish(self) -> None:
-        kept = {table.name: table.backup or OLD + table.name for table in self._plan.tables if table.current is not None}
+        kept = {
+            table.name: table.backup or OLD + table.name for table in self._plan.tables if table.current is not None
+        }
         moves = []
         for table in self._plan.tables:
             if table.name in kept:
@@ -230,7 +232,9 @@ def mend_references(connection: Connection) -> None:
 
 def remove_leftovers(connection: Connection) -> None:
     """Drop what an adoption that was killed has left of its own; nothing in it is needed by then."""
-    names = _tables(connection)
+    names = set(_tables(connection))
+    if connection.dialect.name != "sqlite" and names & {OLD + name for name in CORE_TABLES}:
+        repoint_foreign_keys(connection, {OLD + name: name for name in CORE_TABLES})
     for name in [prefix + name for name in reversed(CORE_TABLES) for prefix in (NEW, OLD)]:
         if name in names:
             connection.execute(text(f"DROP TABLE {quoted(connection, name)}"))

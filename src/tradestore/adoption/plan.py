@@ -96,7 +96,7 @@ def plan_adoption(connection: Connection, metadata: MetaData) -> AdoptionPlan:
         MigrationError: If a table has one of our names and is no older version of ours.
     """
     names = [name for name in inspect(connection).get_table_names() if not name.startswith(LEFTOVER)]
-    current = {name: reflected(connection, name) for name in CORE_TABLES if name in names}
+    current: dict[str, Table] = {name: reflected(connection, name) for name in CORE_TABLES if name in names}
     _refuse_foreign(current)
     hidden = {name: hidden_backup(connection, name, current.get(name), names) for name in CORE_TABLES}
     stale = _changed_tables(connection, metadata) | {name for name in CORE_TABLES if hidden[name] is not None}
@@ -133,7 +133,7 @@ def _refuse_foreign(current: Mapping[str, Table]) -> None:
         if missing := missing_columns(name, table):
             msg = (
                 f"The table {name!r} is no older version of ours: it has no column {', '.join(missing)}. Nothing was "
-                "changed: give that table another name if it is of another program, or give the db_url of a new database."
+                "changed: if it is of another program, give it another name, or give the db_url of a new database."
             )
             raise MigrationError(msg)
 

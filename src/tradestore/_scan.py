@@ -1,0 +1,106 @@
+"""Saying what opening a database would do to it, without doing it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection, Engine, MetaData, inspect
+
+from tradestore._revisions import HEAD, history, stamp_of
+from tradestore.adoption.carried_rows import CarriedRows
+from tradestore.adoption.obstacles import obstacles
+from tradestore.adoption.plan import TablePlan, plan_adoption
+from tradestore.exceptions import MigrationError
+
+__all__ = ["Scan", "SchemaState", "scan_database"]
+
+
+class SchemaState(StrEnum):
+    """How a database stands to this version of the library."""
+
+    EMPTY = "empty"
+    """It has no table yet."""
+    CURRENT = "current"
+    """Nothing has to be done."""
+    OLDER = "older"
+    """An older version of this library wrote it."""
+    NEWER = "newer"
+    """A newer version of this library wrote it: it would be refused."""
+    UNSTAMPED = "unstamped"
+    """Another layer wrote it, or a first start was cut short."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What opening a database would do.
+
+    Attributes:
+        state: How the database stands to this version of the library.
+        revision: Its stamp, None without one.
+        steps: What would be done, in words, in its order.
+        blockers: Why it would be refused instead, in words; empty if it would not be.
+    """
+
+    state: SchemaState
+    revision: str | None
+    steps: Sequence[str] = ()
+    blockers: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        """Return all of it as lines for a person."""
+        stamp = "without a stamp" if self.revision is None else f"at revision {self.revision}"
+        lines = [f"The database is {self.state}, {stamp}; this library works with {HEAD}."]
+        lines += [f"  would be done: {step}" for step in self.steps]
+        lines += [f"  in the way: {blocker}" for blocker in self.blockers]
+        return "\n".join(lines)
+
+
+def scan_database(engine: Engine, metadata: MetaData) -> Scan:
+    """Look at a database and say what opening it would do; nothing is changed.
+
+    Args:
+        engine: Of the database.
+        metadata: Of the models.
+    """
+    with engine.connect() as connection:
+        stamped = stamp_of(connection)
+        if stamped is not None:
+            return _scan_stamped(connection, metadata, stamped)
+        if not inspect(connection).get_table_names():
+            return Scan(state=SchemaState.EMPTY, revision=None, steps=["create all tables"])
+        return _scan_unstamped(connection, metadata)
+
+
+def _scan_stamped(connection: Connection, metadata: MetaData, stamped: str) -> Scan:
+    known = history()
+    if stamped not in known:
+        blocker = f"revision {stamped!r} is newer than this library: install the version that wrote it, or a later one"
+        return Scan(state=SchemaState.NEWER, revision=stamped, blockers=[blocker])
+    missing = sorted(set(metadata.tables) - set(inspect(connection).get_table_names()))
+    steps = [f"run revision {revision}" for revision in known[known.index(stamped) + 1 :]]
+    state = SchemaState.OLDER if steps else SchemaState.CURRENT
+    return Scan(state=state, revision=stamped, steps=[*steps, *(f"create table {name}" for name in missing)])
+
+
+def _scan_unstamped(connection: Connection, metadata: MetaData) -> Scan:
+    try:
+        plan = plan_adoption(connection, metadata)
+    except MigrationError as e:
+        return Scan(state=SchemaState.UNSTAMPED, revision=None, blockers=[str(e)])
+    return Scan(
+        state=SchemaState.UNSTAMPED,
+        revision=None,
+        steps=[step for table in plan.tables for step in _steps(table)] + [f"stamp it with {HEAD}"],
+        blockers=obstacles(connection, plan, CarriedRows(connection, plan)),
+    )
+
+
+def _steps(table: TablePlan) -> Iterator[str]:
+    if table.hidden is not None:
+        yield f"bring {table.hidden_rows} rows that only {table.hidden.name} has back to {table.name}"
+    if table.current is None:
+        yield f"create table {table.name}"
+    elif table.backup is None:
+        yield f"build {table.name} anew; it has no rows"
+    else:
+        yield f"build {table.name} anew with its {table.rows} rows, and keep the old table as {table.backup}"
