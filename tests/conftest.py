@@ -45,8 +45,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test that uses `backend` on all engines that have what the test needs."""
-    if "backend" in metafunc.fixturenames:
+    """Run each test that uses `backend` on all engines that have what the test needs, unless it names them itself."""
+    own = any("backend" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "backend" in metafunc.fixturenames and not own:
         needs = [name for mark in metafunc.definition.iter_markers("needs") for name in mark.args]
         able = [backend for backend in BACKENDS if all(getattr(backend, name) for name in needs)]
         metafunc.parametrize("backend", able, ids=[backend.id for backend in able], indirect=True)

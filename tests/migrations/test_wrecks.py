@@ -1,0 +1,179 @@
+"""What upgrades of the mirrored layer have wrecked comes back whole when it is opened, whatever a bot did since."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from tests.migrations.adopted import opened
+from tests.migrations.legacy import LegacyCase, contents, run_id, runs_of
+from tests.migrations.mirrored_layer import start
+from tests.migrations.rescued import open_and_listen, see_backups_kept, see_it_goes_on, see_it_whole, see_rescue
+from tests.migrations.wrecks import Bot, Wreck, every_engine_of, hidden, snapshot, strange_engine
+from tradestore.exceptions import MigrationError
+
+BEFORE_ORDERS = 'drop index "ix_trades_pair"'
+"""Statement after which trades is a backup already, and orders as it was."""
+
+WRECKS = (
+    Wreck("001", (None, None)),
+    Wreck("005", (None,)),
+    Wreck("005", (None, None)),
+    Wreck("015", (None, None)),
+    Wreck("106", (None,)),
+    Wreck("106", (None, None)),
+    Wreck("107", ()),
+    Wreck("201", (None, None)),
+    Wreck("203", (None,)),
+    Wreck("203", (None, None)),
+    Wreck("205", (None,)),
+    Wreck("205", (None, None)),
+    Wreck("208", ()),
+    Wreck("301", (None,)),
+    Wreck("301", (None, None)),
+    Wreck("301", (None, None, None)),
+    Wreck("303", (None,)),
+)
+# Where the orders of hidden trades stand among those of new ones.
+MIXED = (
+    Wreck("036", (BEFORE_ORDERS, None)),
+    Wreck("203", (None, None)),
+    Wreck("205", (None, None)),
+    Wreck("301", (None, None, None)),
+)
+TRADED_ON = (
+    *MIXED,
+    Wreck("208", ()),
+    Wreck("107", ()),
+    Wreck("036", ("create table orders_bak0", None)),
+    Wreck("036", ("create index ix_orders_order_id", None)),
+    Wreck("036", ("insert into trades", None)),
+    Wreck("036", ("drop table orders", "create table KeyValueStore", None)),
+    Wreck("021", ("create table pairlocks", None)),
+    Wreck("021", ("create table trades", "create table pairlocks", None)),
+)
+OLD = (Wreck("036", ()), Wreck("205", ()), Wreck("301", ()))
+
+
+def wrecks(*chosen: Wreck) -> pytest.MarkDecorator:
+    """Run a test with each of some wrecks, on each engine where it can be made."""
+    return pytest.mark.parametrize(("backend", "wreck"), every_engine_of(*chosen), indirect=["backend"], ids=run_id)
+
+
+@wrecks(*WRECKS)
+def test_wreck_comes_back_whole(wreck: Wreck, store_url: str, caplog) -> None:
+    """Every row is there once, as the recorded upgrade would have it, and a warning tells where hidden ones came from."""
+    wreck.make(store_url)
+    see_rescue(store_url, wreck.case, caplog)
+
+
+@pytest.mark.parametrize(("backend", "case"), runs_of("021", "036"), indirect=["backend"], ids=run_id)
+def test_start_that_was_killed_after_any_statement(backend, case: LegacyCase, tmp_path: Path, caplog, subtests) -> None:
+    """Whether the layer was started again or not, and again where that failed, nothing is lost."""
+    seen: set[str] = set()
+    for wreck in _killed(case, tmp_path):
+        url = f"sqlite:///{tmp_path / str(wreck.starts)}"
+        wreck.make(url)
+        state = repr(snapshot(strange_engine(url)))
+        if state not in seen:
+            seen.add(state)
+            with subtests.test(str(wreck)):
+                see_rescue(url, case, caplog)
+    assert len(seen) > 40
+
+
+def _killed(case: LegacyCase, folder: Path) -> Iterator[Wreck]:
+    url = f"sqlite:///{folder / 'whole'}"
+    (whole,) = Wreck(case.number, (None,)).make(url)
+    for upto in range(1, len(whole.done) + 1):
+        yield from (Wreck(case.number, (upto, *[None] * again)) for again in range(3))
+
+
+@wrecks(*TRADED_ON)
+def test_wreck_that_a_bot_traded_on(wreck: Wreck, store_url: str, caplog) -> None:
+    """What was before keeps its ids; what came after gets new ones, and takes its orders and notes along."""
+    wreck.make(store_url)
+    see_rescue(store_url, wreck.case, caplog, Bot(strange_engine(store_url)))
+
+
+@wrecks(*MIXED)
+def test_orders_that_may_be_of_either_trade(wreck: Wreck, store_url: str) -> None:
+    """Where a new trade has both the id and the pair of a hidden one, nothing is guessed and nothing is changed."""
+    wreck.make(store_url)
+    engine = strange_engine(store_url)
+    (pair,) = (row["pair"] for row in wreck.case.expected_rows["trades"] if row["id"] == 1)
+    bot = Bot(engine, pairs=(pair, "NEWER/BTC"))
+    before = snapshot(engine)
+    with pytest.raises(MigrationError, match=rf"(?s){pair}|\b{bot.stored['trades'][0]['id']}\b"), opened(store_url):
+        pass
+    assert snapshot(engine) == before
+
+
+@pytest.mark.parametrize(("backend", "case"), runs_of("101", "103", "105"), indirect=["backend"], ids=run_id)
+def test_backups_of_upgrades_that_succeeded(case: LegacyCase, store_url: str, caplog) -> None:
+    """They are left alone, and nothing is said of them."""
+    case.load(store_url)
+    before = contents(store_url)
+    assert [warning for warning in open_and_listen(store_url, caplog) if "_bak" in warning] == []
+    see_it_whole(store_url, case.expected_rows)
+    see_backups_kept(store_url, before)
+    see_it_goes_on(store_url)
+
+
+@pytest.mark.parametrize("keep", [1, -1], ids=["all-but-one", "one"])
+@wrecks(*OLD, Wreck("036", (None,)), Wreck("103", ()), Wreck("101", (None,)))
+def test_trades_that_the_user_deleted_stay_deleted(wreck: Wreck, keep: int, store_url: str) -> None:
+    """A backup that knows more trades than the bot is no wreck as long as the bot knows one of them."""
+    wreck.make(store_url)
+    engine = strange_engine(store_url)
+    kept = [row["id"] for row in wreck.case.expected_rows["trades"]][:keep]
+    listed = ", ".join(map(str, kept))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE trades_bak8 AS SELECT * FROM trades"))
+        connection.execute(text("CREATE TABLE orders_bak8 AS SELECT * FROM orders"))
+        for table in ("trade_custom_data", "orders"):
+            if table in snapshot(engine):
+                connection.execute(text(f"DELETE FROM {table} WHERE ft_trade_id NOT IN ({listed})"))
+        connection.execute(text(f"DELETE FROM trades WHERE id NOT IN ({listed})"))
+    before = contents(store_url)
+    with opened(store_url):
+        pass
+    told = {
+        name: [row for row in rows if row.get("id" if name == "trades" else "ft_trade_id", kept[0]) in kept]
+        for name, rows in wreck.case.expected_rows.items()
+    }
+    see_it_whole(store_url, told)
+    see_backups_kept(store_url, before)
+
+
+LOOK_ALIKE = ("trades_bak_notes", "trades_bakery", "trades_bak7", "orders_bak", "pairlocks_bak3x")
+
+
+@wrecks(*OLD, Wreck("107", ()), Wreck("205", (None, None)), Wreck("301", (None, None, None)))
+def test_tables_of_the_user_that_look_like_backups(wreck: Wreck, store_url: str) -> None:
+    """They are neither read nor changed, whether there is something to bring back or not."""
+    wreck.make(store_url)
+    with strange_engine(store_url).begin() as connection:
+        for name in LOOK_ALIKE:
+            connection.execute(text(f"CREATE TABLE {name} (id INTEGER, pair VARCHAR(25), note VARCHAR(100))"))
+            connection.execute(text(f"INSERT INTO {name} VALUES (1, 'ETH/BTC', 'bought too early')"))
+    before = snapshot(strange_engine(store_url))
+    with opened(store_url):
+        pass
+    after = snapshot(strange_engine(store_url))
+    assert {name: after[name] for name in LOOK_ALIKE} == {name: before[name] for name in LOOK_ALIKE}
+    see_it_whole(store_url, wreck.case.expected_rows)
+
+
+@pytest.mark.parametrize(("backend", "case"), runs_of("036"), indirect=["backend"], ids=run_id)
+def test_table_that_the_user_emptied(case: LegacyCase, store_url: str, caplog) -> None:
+    """It cannot be told from a wreck: the rows come back, and the warning says so."""
+    case.load(store_url)
+    engine = strange_engine(store_url)
+    assert start(engine).error is None
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM orders"))
+        connection.execute(text("DELETE FROM trades"))
+    assert hidden(engine) == {"trades_bak0": 26, "orders_bak0": 57}
+    see_rescue(store_url, case, caplog)
