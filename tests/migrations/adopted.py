@@ -96,7 +96,7 @@ class Adoptions:
         self._folder = folder
         self._adopted: dict[tuple[str, str], Adopted] = {}
         self._failures: dict[tuple[str, str], Exception] = {}
-        self._fresh: dict[str, dict[str, TableShape]] = {}
+        self._fresh: dict[str, str] = {}
 
     def of(self, case: LegacyCase, backend: Backend, server: Server | None) -> Adopted:
         """Return an old database on an engine after it was opened; where that failed, fail once more at no cost."""
@@ -111,13 +111,12 @@ class Adoptions:
             raise AssertionError(msg) from failure
         return self._adopted[key]
 
-    def fresh_shape(self, backend: Backend, server: Server | None) -> dict[str, TableShape]:
-        """Return the six tables of a database that the library has just made."""
+    def fresh(self, backend: Backend, server: Server | None) -> str:
+        """Return a database that the library has just made, one on each engine."""
         if backend.id not in self._fresh:
             url = self.empty("fresh", backend, server)
             with opened(url):
-                pass
-            self._fresh[backend.id] = shape_of(url)
+                self._fresh[backend.id] = url
         return self._fresh[backend.id]
 
     def empty(self, name: str, backend: Backend, server: Server | None) -> str:

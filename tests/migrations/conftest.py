@@ -24,3 +24,10 @@ def server_or_none(backend: Backend, request: pytest.FixtureRequest) -> Server |
 def adopted(backend: Backend, case: LegacyCase, adoptions: Adoptions, server_or_none: Server | None) -> Adopted:
     """Return an old database after it was opened; the test says with ``runs_of`` which ones."""
     return adoptions.of(case, backend, server_or_none)
+
+
+@pytest.fixture
+def old_url(case: LegacyCase, store_url: str) -> str:
+    """Return an old database that nobody has opened yet, for the test alone."""
+    case.load(store_url)
+    return store_url

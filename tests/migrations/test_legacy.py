@@ -109,8 +109,7 @@ def test_rows(adopted: Adopted) -> None:
 @every_case
 def test_schema(adopted: Adopted, adoptions, server_or_none) -> None:
     """The tables are those of a new database, by the names of keys and indexes, and by nullability."""
-    fresh = adoptions.fresh_shape(adopted.backend, server_or_none)
-    assert shape_of(adopted.url) == fresh
+    assert shape_of(adopted.url) == shape_of(adoptions.fresh(adopted.backend, server_or_none))
 
 
 @every_case
