@@ -28,6 +28,7 @@ from tradestore._revisions import (
 from tradestore._scan import Scan, SchemaState, scan_database
 from tradestore._schema_lock import LOCK_TIMEOUT, PAUSE, alone
 from tradestore._sequences import get_last_sequence_ids, set_sequence_ids
+from tradestore._start_fixes import start_fixes
 from tradestore.adoption.adopt import adopt
 from tradestore.base import ModelBase
 from tradestore.exceptions import MigrationError
@@ -133,6 +134,7 @@ def check_migrate(engine: Engine, decl_base: type[DeclarativeBase], previous_tab
         if is_new:
             _complete_indexes(connection, decl_base.metadata)
             put_stamp(connection, HEAD)
+        start_fixes(connection)
 
 
 def set_sqlite_to_wal(engine: Engine) -> None:

@@ -6,7 +6,7 @@ newest backup stand in the table as well, but for those that somebody has delete
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -74,7 +74,7 @@ def _has_some_trade_of(connection: Connection, current: Table, backup: Table) ->
         return True
     dates = (type_coerce(table.c.open_date, NullType()) for table in (backup, current))
     moved = select(*dates).join_from(backup, current, _same(current, backup, "id", "pair"))
-    return any(_is_near(*dates) for dates in connection.execute(moved).tuples())
+    return any(_is_near(dates) for dates in connection.execute(moved))
 
 
 def _has_some_key_of(connection: Connection, current: Table, backup: Table) -> bool:
@@ -96,7 +96,7 @@ def _any(connection: Connection, query: Any) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
-def _is_near(*dates: Any) -> bool:
+def _is_near(dates: Iterable[Any]) -> bool:
     first, second = map(_moment, dates)
     return first is not None and second is not None and abs(second - first) <= _FILL_TIME
 

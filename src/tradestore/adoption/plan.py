@@ -143,7 +143,13 @@ def _changed_tables(connection: Connection, metadata: MetaData) -> set[str]:
     changes = differences(connection, metadata)
     # What alembic finds is a tuple; what it finds about one column, a list of them.
     single = [each for change in changes for each in (change if isinstance(change, list) else [change])]
-    return {_table_of(change) for change in single if not change[0].endswith(("_table", "_index"))} & set(CORE_TABLES)
+    return {_table_of(change) for change in single if _concerns_rows(change)} & set(CORE_TABLES)
+
+
+def _concerns_rows(change: tuple[Any, ...]) -> bool:
+    """Return whether a table has to be built anew for it; an index can just be made unless it is a unique one."""
+    what, item = change[0], change[1]
+    return item.unique if what == "add_index" else not what.endswith(("_table", "_index"))
 
 
 def _table_of(change: tuple[Any, ...]) -> str:
