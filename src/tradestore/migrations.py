@@ -15,6 +15,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from tradestore._engine import is_memory
 from tradestore._errors import is_retryable
+from tradestore._revision_change import change_revision, is_unfinished
 from tradestore._revisions import (
     HEAD,
     VERSION_TABLE,
@@ -22,7 +23,6 @@ from tradestore._revisions import (
     history,
     put_stamp,
     refuse_unknown,
-    run_scripts,
     stamp_of,
 )
 from tradestore._schema_lock import LOCK_TIMEOUT, PAUSE, alone
@@ -63,25 +63,40 @@ def stamp(engine: Engine, revision: str = HEAD) -> None:
 
 
 def upgrade(engine: Engine, revision: str = HEAD) -> None:
-    """Run the scripts from a database's revision up to another one, in one transaction where the engine can.
+    """Bring a database up to another revision, or leave it exactly as it is.
+
+    An SQLite file is backed up first, to ``<file>.<its revision>.bak`` beside it. The rows of all tables are compared
+    with before. What is there already, or higher, is left as it is.
+
+    Args:
+        engine: Of the database.
+        revision: Which one, or the beginning of its name, or ``+1``.
 
     Raises:
         SchemaTooNew: If the database is stamped with an unknown revision.
+        MigrationError: If there is no such revision, if the tables have no stamp, if the backup failed, or if
+            something is in the way. The database is as it was.
     """
-    with alone(engine) as connection:
-        refuse_unknown(connection)
-        run_scripts(connection, "upgrade", revision)
+    with alone(engine, reshaping=True) as connection:
+        change_revision(connection, "upgrade", revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
-    """Run the scripts from a database's revision down to another one; ``base`` removes all tables.
+    """Bring a database down to another revision for an older version of the library, or leave it exactly as it is.
+
+    It takes the same care as :func:`upgrade`. What the older tables cannot hold is never dropped: as long as there are
+    rows of that kind, the downgrade is refused before anything is changed.
+
+    Args:
+        engine: Of the database.
+        revision: Which one, or the beginning of its name, or ``-1``; ``base`` for none, which removes all tables.
 
     Raises:
         SchemaTooNew: If the database is stamped with an unknown revision.
+        MigrationError: If rows are in the way, the message says which, or for the reasons of :func:`upgrade`.
     """
-    with alone(engine) as connection:
-        refuse_unknown(connection)
-        run_scripts(connection, "downgrade", revision)
+    with alone(engine, reshaping=True) as connection:
+        change_revision(connection, "downgrade", revision)
 
 
 def check(engine: Engine, metadata: MetaData) -> list[Any]:
@@ -104,9 +119,15 @@ def check_migrate(engine: Engine, decl_base: type[DeclarativeBase], previous_tab
         SchemaTooNew: If a newer version of the library wrote the database.
         MigrationError: If its tables are those of another layer or of an older one.
     """
-    stamped = current(engine)
-    if stamped != HEAD and stamped is not None:
+    with engine.connect() as connection:
+        refuse_unknown(connection)
+        stamped = stamp_of(connection)
+        is_behind = is_unfinished(connection) or stamped not in {HEAD, None}
+        is_complete = stamped == HEAD and _tables_are_there(connection, decl_base.metadata)
+    if is_behind:
         upgrade(engine)
+    if is_complete:
+        return
     with alone(engine) as connection:
         is_new = stamp_of(connection) is None
         if is_new and previous_tables:
@@ -133,6 +154,11 @@ def set_sqlite_to_wal(engine: Engine) -> None:
             time.sleep(PAUSE)
         else:
             return
+
+
+def _tables_are_there(connection: Connection, metadata: MetaData) -> bool:
+    present = inspect(connection)
+    return all(present.has_table(table.name, schema=table.schema) for table in metadata.tables.values())
 
 
 def _complete_indexes(connection: Connection, metadata: MetaData) -> None:
