@@ -1,10 +1,16 @@
-"""The tables of the first release."""
+"""The tables of the first release.
+
+Where DDL commits by itself, a first try that was cut short has left some of them: only what is missing is created, and
+only what is there is dropped.
+"""
 
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
+
+from tradestore.exceptions import MigrationError
 
 revision = "0001_initial"
 down_revision = None
@@ -17,7 +23,7 @@ _TABLES = ("wallet_history", "KeyValueStore", "pairlocks", "trade_custom_data", 
 
 
 def upgrade() -> None:
-    """Create all tables."""
+    """Create the tables that are not there yet."""
     _create_trades()
     _create_orders()
     _create_custom_data()
@@ -27,14 +33,49 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop all tables."""
+    """Drop the tables, as long as they are empty: nothing older could hold their rows."""
+    refuse_loss(op.get_bind())
+    present = sa.inspect(op.get_bind()).get_table_names()
     for name in _TABLES:
-        op.drop_table(name)
+        if name in present:
+            op.drop_table(name)
     sa.Enum(name="tradingmode").drop(op.get_bind(), checkfirst=True)
 
 
+def refuse_loss(connection: sa.Connection) -> None:
+    """Refuse to drop tables with rows."""
+    present = sa.inspect(connection).get_table_names()
+    counts = {
+        name: connection.scalar(sa.select(sa.func.count()).select_from(sa.table(name)))
+        for name in reversed(_TABLES)
+        if name in present
+    }
+    found = ", ".join(f"{name} ({count})" for name, count in counts.items() if count)
+    if found:
+        msg = (
+            f"Without revision {revision!r} there are no tables, but there are rows: {found}. Nothing was changed: "
+            "stay at this revision, or, if nobody needs the rows any more, delete them first."
+        )
+        raise MigrationError(msg)
+
+
+def _create(name: str, *items: sa.schema.SchemaItem) -> None:
+    inspector = sa.inspect(op.get_bind())
+    if not inspector.has_table(name):
+        op.create_table(name, *items, **_text_rules())
+        return
+    present = {column["name"] for column in inspector.get_columns(name)}
+    missing = [item.name for item in items if isinstance(item, sa.Column) and item.name not in present]
+    if missing:
+        msg = (
+            f"A table {name!r} is there already that was not made by tradestore: it has no column "
+            f"{', '.join(missing)}. Open the database with init_db, which adopts what it can, or give it another name."
+        )
+        raise MigrationError(msg)
+
+
 def _create_trades() -> None:
-    op.create_table(
+    _create(
         "trades",
         _id(),
         _text("exchange", 25, required=True),
@@ -83,13 +124,12 @@ def _create_trades() -> None:
         _number("funding_fees"),
         _number("funding_fee_running"),
         sa.Column("record_version", sa.Integer(), nullable=False),
-        **_text_rules(),
     )
     _index("trades", "pair", "is_open", "close_date")
 
 
 def _create_orders() -> None:
-    op.create_table(
+    _create(
         "orders",
         _id(),
         sa.Column("ft_trade_id", sa.Integer(), nullable=False),
@@ -113,13 +153,12 @@ def _create_orders() -> None:
         _text("ft_order_tag", 255),
         sa.ForeignKeyConstraint(["ft_trade_id"], ["trades.id"], name="orders_ft_trade_id_fkey"),
         sa.UniqueConstraint("ft_pair", "order_id", name="_order_pair_order_id"),
-        **_text_rules(),
     )
     _index("orders", "ft_trade_id", "ft_is_open", "order_id")
 
 
 def _create_custom_data() -> None:
-    op.create_table(
+    _create(
         "trade_custom_data",
         _id(),
         sa.Column("ft_trade_id", sa.Integer()),
@@ -132,13 +171,12 @@ def _create_custom_data() -> None:
         sa.ForeignKeyConstraint(["ft_trade_id"], ["trades.id"], name="trade_custom_data_ft_trade_id_fkey"),
         sa.UniqueConstraint("ft_trade_id", "cd_key", name="_trade_id_cd_key"),
         sa.UniqueConstraint("pair", "cd_key", name="uq_trade_custom_data_pair_cd_key"),
-        **_text_rules(),
     )
     _index("trade_custom_data", "ft_trade_id")
 
 
 def _create_pairlocks() -> None:
-    op.create_table(
+    _create(
         "pairlocks",
         _id(),
         _text("pair", 25, required=True),
@@ -147,13 +185,12 @@ def _create_pairlocks() -> None:
         sa.Column("lock_time", _DateTime, nullable=False),
         sa.Column("lock_end_time", _DateTime, nullable=False),
         _flag("active"),
-        **_text_rules(),
     )
     _index("pairlocks", "pair", "lock_end_time", "active")
 
 
 def _create_key_value_store() -> None:
-    op.create_table(
+    _create(
         "KeyValueStore",
         _id(),
         _text("key", 50, required=True),
@@ -162,13 +199,12 @@ def _create_key_value_store() -> None:
         sa.Column("datetime_value", _DateTime),
         _number("float_value"),
         sa.Column("int_value", _BigCount),
-        **_text_rules(),
     )
-    op.create_index("ix_KeyValueStore_key", "KeyValueStore", ["key"], unique=True)
+    _index("KeyValueStore", "key", unique=True)
 
 
 def _create_wallet_history() -> None:
-    op.create_table(
+    _create(
         "wallet_history",
         _id(),
         sa.Column("timestamp", _DateTime, nullable=False),
@@ -182,7 +218,6 @@ def _create_wallet_history() -> None:
         _number("leverage", required=True),
         _flag("bot_managed"),
         sa.UniqueConstraint("timestamp", "currency", name="unique_wallet_daily"),
-        **_text_rules(),
     )
     _index("wallet_history", "timestamp")
 
@@ -225,6 +260,8 @@ def _fees(side: str) -> tuple[sa.Column[Any], ...]:
     )
 
 
-def _index(table: str, *columns: str) -> None:
+def _index(table: str, *columns: str, unique: bool = False) -> None:
+    present = {index["name"] for index in sa.inspect(op.get_bind()).get_indexes(table)}
     for column in columns:
-        op.create_index(f"ix_{table}_{column}", table, [column])
+        if (name := f"ix_{table}_{column}") not in present:
+            op.create_index(name, table, [column], unique=unique)

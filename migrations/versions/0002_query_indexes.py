@@ -22,16 +22,16 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the indexes that are there."""
+    """Drop the indexes that are there; one of somebody else's that has the name of one of them stays."""
     for table, indexes in _INDEXES.items():
         present = _present(table)
         for columns in indexes:
-            if (name := _name(table, columns)) in present:
+            if present.get(name := _name(table, columns)) == list(columns):
                 op.drop_index(name, table)
 
 
-def _present(table: str) -> set[str | None]:
-    return {index["name"] for index in sa.inspect(op.get_bind()).get_indexes(table)}
+def _present(table: str) -> dict[str | None, list[str | None]]:
+    return {index["name"]: index["column_names"] for index in sa.inspect(op.get_bind()).get_indexes(table)}
 
 
 def _name(table: str, columns: tuple[str, ...]) -> str:

@@ -22,13 +22,66 @@ _MODES = ("SPOT", "MARGIN", "FUTURES")
 _Mode = sa.Enum(*_MODES, name="tradingmode").with_variant(
     postgresql.ENUM(*_MODES, name="tradingmode", create_type=False), "postgresql"
 )
-_TABLES = ("backtest_orders", "backtest_trades", "backtest_runs")
+_Items = tuple[sa.schema.SchemaItem, ...]
 
 
 def upgrade() -> None:
-    """Create the tables that are not there yet."""
-    _create(
-        "backtest_runs",
+    """Create the tables that are not there yet; where one of them is somebody else's, nothing at all."""
+    present = sa.inspect(op.get_bind()).get_table_names()
+    ours = _ours(op.get_bind())
+    for name, items in _tables().items():
+        if name in present and name not in ours:
+            missing = ", ".join(_missing(op.get_bind(), name, items))
+            msg = (
+                f"A table {name!r} is there already that was not made by tradestore: it has no column {missing}. Give "
+                "it another name, then start again."
+            )
+            raise MigrationError(msg)
+    for name, items in _tables().items():
+        if name not in present:
+            # A number that comes back would show a reader another run's trades as the rest of his own.
+            op.create_table(name, *items, sqlite_autoincrement=name == "backtest_runs", **_text_rules())
+
+
+def downgrade() -> None:
+    """Drop the tables that are there, as long as they are empty."""
+    refuse_loss(op.get_bind())
+    for name in reversed(_ours(op.get_bind())):
+        op.drop_table(name)
+
+
+def refuse_loss(connection: sa.Connection) -> None:
+    """Refuse to drop stored backtests."""
+    if "backtest_runs" not in _ours(connection):
+        return
+    runs = sa.table("backtest_runs", sa.column("id"), sa.column("name"))
+    names = connection.scalars(sa.select(runs.c.name).order_by(runs.c.id)).all()
+    if names:
+        shown = ", ".join(repr(name) for name in names[:5]) + (", …" if len(names) > 5 else "")
+        msg = (
+            f"Without revision {revision!r} there is no place for finished backtests, but there are {len(names)}: "
+            f"{shown}. Nothing was changed: stay at this revision, or delete them first (delete_backtest)."
+        )
+        raise MigrationError(msg)
+
+
+def _ours(connection: sa.Connection) -> list[str]:
+    """Return which of the tables are there with all their columns."""
+    present = sa.inspect(connection).get_table_names()
+    return [name for name, items in _tables().items() if name in present and not _missing(connection, name, items)]
+
+
+def _missing(connection: sa.Connection, name: str, items: _Items) -> list[str]:
+    present = {column["name"] for column in sa.inspect(connection).get_columns(name)}
+    return [item.name for item in items if isinstance(item, sa.Column) and item.name not in present]
+
+
+def _tables() -> dict[str, _Items]:
+    return {"backtest_runs": _runs(), "backtest_trades": _trades(), "backtest_orders": _orders()}
+
+
+def _runs() -> _Items:
+    return (
         sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("name", sa.String(100), nullable=False),
         sa.Column("stored_at", _DateTime, nullable=False),
@@ -37,38 +90,11 @@ def upgrade() -> None:
         sa.Column("trade_count", sa.Integer(), nullable=False),
         sa.Column("total_profit", sa.Double(), nullable=False),
         sa.UniqueConstraint("name", name="uq_backtest_runs_name"),
-        # A number that comes back would show a reader another run's trades as the rest of his own.
-        sqlite_autoincrement=True,
     )
-    _create_trades()
-    _create_orders()
 
 
-def downgrade() -> None:
-    """Drop the tables that are there."""
-    for name in _TABLES:
-        if sa.inspect(op.get_bind()).has_table(name):
-            op.drop_table(name)
-
-
-def _create(name: str, *items: sa.schema.SchemaItem, **options: Any) -> None:
-    inspector = sa.inspect(op.get_bind())
-    if not inspector.has_table(name):
-        op.create_table(name, *items, **options, **_text_rules())
-        return
-    present = {column["name"] for column in inspector.get_columns(name)}
-    missing = [item.name for item in items if isinstance(item, sa.Column) and item.name not in present]
-    if missing:
-        msg = (
-            f"A table {name!r} is there already that was not made by tradestore: it has no column "
-            f"{', '.join(missing)}. Give it another name, then start again."
-        )
-        raise MigrationError(msg)
-
-
-def _create_trades() -> None:
-    _create(
-        "backtest_trades",
+def _trades() -> _Items:
+    return (
         _key("run_id"),
         _key("number"),
         sa.Column("id", sa.Integer()),
@@ -104,9 +130,8 @@ def _create_trades() -> None:
     )
 
 
-def _create_orders() -> None:
-    _create(
-        "backtest_orders",
+def _orders() -> _Items:
+    return (
         _key("run_id"),
         _key("trade_number"),
         _key("number"),

@@ -3,15 +3,17 @@
 Alembic itself is loaded only when a script has to run.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
 
-from tradestore.exceptions import SchemaTooNew
+from tradestore.exceptions import MigrationError, SchemaTooNew
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 __all__ = [
     "HEAD",
@@ -19,12 +21,14 @@ __all__ = [
     "differences",
     "history",
     "put_stamp",
+    "refuse_loss",
     "refuse_unknown",
+    "resolve",
     "run_scripts",
     "stamp_of",
 ]
 
-HEAD: Final = "0003_backtest_runs"
+HEAD: Final = "0004_wider_pairs"
 """The revision that this version of the library works with."""
 
 VERSION_TABLE: Final = "alembic_version"
@@ -35,10 +39,32 @@ _versions = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), p
 
 def history() -> list[str]:
     """Return all known revisions, the oldest first."""
-    from alembic.script import ScriptDirectory
+    return [script.revision for script in _directory().walk_revisions()][::-1]
 
-    revisions = ScriptDirectory.from_config(_config()).walk_revisions()
-    return [script.revision for script in revisions][::-1]
+
+def resolve(revision: str, stamped: str | None) -> str | None:
+    """Return which revision is meant, None for the one without any tables.
+
+    Args:
+        revision: A revision, the beginning of one, ``head``, ``base``, or steps from the stamp such as ``-1``.
+        stamped: The revision that the database is at.
+
+    Raises:
+        MigrationError: If there is none.
+    """
+    known = history()
+    names = {"head": HEAD, "heads": HEAD, "base": None}
+    if revision in names:
+        return names[revision]
+    found: list[str | None] = [each for each in known if revision and each.startswith(revision)]
+    if revision[:1] in {"+", "-"} and revision[1:].isdecimal():
+        places = [None, *known]
+        position = places.index(stamped) + int(revision)
+        found = [each for place, each in enumerate(places) if place == position]
+    if len(found) != 1:
+        msg = f"There is no revision {revision!r}: give one of {', '.join(known)}, or base or head."
+        raise MigrationError(msg)
+    return found[0]
 
 
 def stamp_of(connection: Connection) -> str | None:
@@ -71,12 +97,29 @@ def refuse_unknown(connection: Connection) -> None:
         raise SchemaTooNew(msg)
 
 
-def run_scripts(connection: Connection, direction: Literal["upgrade", "downgrade"], revision: str) -> None:
+def refuse_loss(connection: Connection, path: Iterable[str]) -> None:
+    """Refuse to take back revisions where that would lose what is stored.
+
+    Args:
+        connection: To the database.
+        path: The revisions.
+
+    Raises:
+        MigrationError: If one of them holds what an older one cannot; it says which rows.
+    """
+    directory = _directory()
+    for revision in path:
+        refuse = getattr(directory.get_revision(revision).module, "refuse_loss", None)
+        if refuse is not None:
+            refuse(connection)
+
+
+def run_scripts(connection: Connection, direction: Literal["upgrade", "downgrade"], revision: str | None) -> None:
     """Run the scripts from a database's stamp to another revision, in the connection's transaction."""
     from alembic import command
 
     run = command.upgrade if direction == "upgrade" else command.downgrade
-    run(_config(connection), revision)
+    run(_config(connection), revision or "base")
 
 
 def differences(connection: Connection, metadata: MetaData) -> list[Any]:
@@ -92,6 +135,12 @@ def differences(connection: Connection, metadata: MetaData) -> list[Any]:
 
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "include_object": is_ours})
     return list(compare_metadata(context, metadata))
+
+
+def _directory() -> "ScriptDirectory":
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_config())
 
 
 def _config(connection: Connection | None = None) -> "Config":

@@ -37,7 +37,8 @@ FINAL_ORDER_STATUSES: Final = frozenset({"closed", "canceled", "cancelled", "exp
 """Statuses after which an order can never be filled again."""
 
 EXCHANGE_LENGTH: Final = 25
-PAIR_LENGTH: Final = 25
+PAIR_LENGTH: Final = 50
+"""Options have names such as ``BTC/USDT:USDT-260327-100000-C``."""
 SIDE_LENGTH: Final = 25
 CURRENCY_LENGTH: Final = 25
 NAME_LENGTH: Final = 100

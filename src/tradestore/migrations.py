@@ -15,6 +15,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from tradestore._engine import is_memory
 from tradestore._errors import is_retryable
+from tradestore._revision_change import change_revision, is_unfinished
 from tradestore._revisions import (
     HEAD,
     VERSION_TABLE,
@@ -22,16 +23,14 @@ from tradestore._revisions import (
     history,
     put_stamp,
     refuse_unknown,
-    run_scripts,
     stamp_of,
 )
 from tradestore._scan import Scan, SchemaState, scan_database
 from tradestore._schema_lock import LOCK_TIMEOUT, PAUSE, alone
 from tradestore._sequences import get_last_sequence_ids, set_sequence_ids
-from tradestore._start_fixes import start_fixes
+from tradestore._start_fixes import fix_old_dry_orders, fix_wrong_max_stake_amount, start_fixes
 from tradestore.adoption.adopt import adopt
 from tradestore.base import ModelBase
-from tradestore.exceptions import MigrationError
 
 __all__ = [
     "HEAD",
@@ -42,6 +41,8 @@ __all__ = [
     "check_migrate",
     "current",
     "downgrade",
+    "fix_old_dry_orders",
+    "fix_wrong_max_stake_amount",
     "get_last_sequence_ids",
     "head",
     "history",
@@ -82,25 +83,40 @@ def stamp(engine: Engine, revision: str = HEAD) -> None:
 
 
 def upgrade(engine: Engine, revision: str = HEAD) -> None:
-    """Run the scripts from a database's revision up to another one, in one transaction where the engine can.
+    """Bring a database up to another revision, or leave it exactly as it is.
+
+    An SQLite file is backed up first, to ``<file>.<its revision>.bak`` beside it. The rows of all tables are compared
+    with before. What is there already, or higher, is left as it is.
+
+    Args:
+        engine: Of the database.
+        revision: Which one, or the beginning of its name, or ``+1``.
 
     Raises:
         SchemaTooNew: If the database is stamped with an unknown revision.
+        MigrationError: If there is no such revision, if the tables have no stamp, if the backup failed, or if
+            something is in the way. The database is as it was.
     """
-    with alone(engine) as connection:
-        refuse_unknown(connection)
-        run_scripts(connection, "upgrade", revision)
+    with alone(engine, reshaping=True) as connection:
+        change_revision(connection, "upgrade", revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
-    """Run the scripts from a database's revision down to another one; ``base`` removes all tables.
+    """Bring a database down to another revision for an older version of the library, or leave it exactly as it is.
+
+    It takes the same care as :func:`upgrade`. What the older tables cannot hold is never dropped: as long as there are
+    rows of that kind, the downgrade is refused before anything is changed.
+
+    Args:
+        engine: Of the database.
+        revision: Which one, or the beginning of its name, or ``-1``; ``base`` for none, which removes all tables.
 
     Raises:
         SchemaTooNew: If the database is stamped with an unknown revision.
+        MigrationError: If rows are in the way, the message says which, or for the reasons of :func:`upgrade`.
     """
-    with alone(engine) as connection:
-        refuse_unknown(connection)
-        run_scripts(connection, "downgrade", revision)
+    with alone(engine, reshaping=True) as connection:
+        change_revision(connection, "downgrade", revision)
 
 
 def check(engine: Engine, metadata: MetaData) -> list[Any]:
@@ -121,20 +137,31 @@ def check_migrate(engine: Engine, decl_base: type[DeclarativeBase], previous_tab
 
     Raises:
         SchemaTooNew: If a newer version of the library wrote the database.
-        MigrationError: If its tables are those of another layer or of an older one.
+        MigrationError: If something is in the way of what has to be done. The database is as it was.
     """
-    stamped = current(engine)
-    if stamped != HEAD and stamped is not None:
+    with engine.connect() as connection:
+        refuse_unknown(connection)
+        stamped = stamp_of(connection)
+        is_behind = is_unfinished(connection) or stamped not in {HEAD, None}
+        is_complete = stamped == HEAD and _tables_are_there(connection, decl_base.metadata)
+    if is_behind:
         upgrade(engine)
-    with alone(engine, reshaping=stamped is None) as connection:
-        is_new = stamp_of(connection) is None
-        if is_new and previous_tables:
-            adopt(connection, decl_base.metadata)
-        decl_base.metadata.create_all(connection)
-        if is_new:
-            _complete_indexes(connection, decl_base.metadata)
-            put_stamp(connection, HEAD)
+    if not is_complete:
+        with alone(engine, reshaping=stamped is None) as connection:
+            _complete(connection, decl_base.metadata, previous_tables)
+    fix_old_dry_orders(engine)
+    fix_wrong_max_stake_amount(engine)
+
+
+def _complete(connection: Connection, metadata: MetaData, previous_tables: Sequence[str]) -> None:
+    is_new = stamp_of(connection) is None
+    if is_new and previous_tables:
+        adopt(connection, metadata)
+    metadata.create_all(connection)
+    if is_new:
+        _complete_indexes(connection, metadata)
         start_fixes(connection)
+        put_stamp(connection, HEAD)
 
 
 def set_sqlite_to_wal(engine: Engine) -> None:
@@ -155,25 +182,13 @@ def set_sqlite_to_wal(engine: Engine) -> None:
             return
 
 
+def _tables_are_there(connection: Connection, metadata: MetaData) -> bool:
+    present = inspect(connection)
+    return all(present.has_table(table.name, schema=table.schema) for table in metadata.tables.values())
+
+
 def _complete_indexes(connection: Connection, metadata: MetaData) -> None:
     """Create indexes that a first start, cut short where tables are created one by one, has left out."""
     for table in metadata.tables.values():
         for index in table.indexes:
             index.create(connection, checkfirst=True)
-
-
-def _refuse_foreign(connection: Connection, metadata: MetaData) -> None:
-    """Refuse tables that carry our names but not our columns; a creation that was cut short may be completed."""
-    inspector = inspect(connection)
-    present = set(inspector.get_table_names())
-    for table in metadata.sorted_tables:
-        if table.name not in present:
-            continue
-        missing = set(table.columns.keys()) - {column["name"] for column in inspector.get_columns(table.name)}
-        if missing:
-            msg = (
-                f"The table {table.name!r} was not made by tradestore: it has no column {', '.join(sorted(missing))}. "
-                "Nothing was changed. Adopting databases of other layers is not part of this version: "
-                "give the db_url of a new database."
-            )
-            raise MigrationError(msg)

@@ -14,7 +14,7 @@ from tradestore.exceptions import DependencyException, InvalidOrder, InvalidValu
 NAN, INFINITE = float("nan"), float("inf")
 
 LONG_TEXTS = {
-    "pair": 26,
+    "pair": 51,
     "exchange": 26,
     "strategy": 101,
     "base_currency": 26,
@@ -49,8 +49,8 @@ BAD_FIELDS: list[dict[str, Any]] = [
     {"trading_mode": 1},
 ]
 BAD_ORDER_FIELDS: list[dict[str, Any]] = [
-    {"ft_pair": "x" * 26},
-    {"symbol": "x" * 26},
+    {"ft_pair": "x" * 51},
+    {"symbol": "x" * 51},
     {"ft_order_side": "x" * 26},
     {"order_type": "x" * 51},
     {"order_id": "x" * 256},
@@ -138,8 +138,8 @@ def test_order_with_a_bad_value(database) -> None:
 
 def test_message_says_what_and_why(refused) -> None:
     """It names the column, shows the value and tells what fits."""
-    with refused(InvalidValue, match=r"Trade\.pair.*'x{20}.*30.*25"):
-        store(trade(pair="x" * 30))
+    with refused(InvalidValue, match=r"Trade\.pair.*'x{20}.*60.*50"):
+        store(trade(pair="x" * 60))
 
 
 def test_commit_of_many_is_all_or_nothing(refused) -> None:

@@ -56,7 +56,7 @@ BAD: list[Callable[[], Any]] = [
     lambda: LookupError("from the iterable"),
     lambda: local_trade(stake_amount=float("nan")),
     lambda: local_trade(max_rate=float("inf")),
-    lambda: local_trade(pair="x" * 26),
+    lambda: local_trade(pair="x" * 51),
     lambda: local_trade(strategy="nul\0"),
     lambda: local_trade(strategy="half a character \ud800"),
     lambda: local_trade(timeframe=2**31),

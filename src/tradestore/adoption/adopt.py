@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, MetaData, Select, Table, func, insert, inspect, or_, select, text
 
 from tradestore._sequences import continue_ids, next_id
+from tradestore._sqlite_backup import back_up_file
 from tradestore.adoption.attachments import quoted
 from tradestore.adoption.carried_rows import CarriedRows
 from tradestore.adoption.obstacles import obstacles
@@ -18,14 +19,17 @@ from tradestore.exceptions import MigrationError
 
 __all__ = ["adopt"]
 
+_LABEL: Final = "unstamped"
+"""What the backup of an SQLite file is called after."""
+
 logger = logging.getLogger(__name__)
 
 
 def adopt(connection: Connection, metadata: MetaData) -> None:
     """Bring the tables that other layers make as well to their current form, with every row.
 
-    Afterwards each old table that had rows stands beside the new one as a backup, ``trades_bak0`` say. A database
-    without such tables is left as it is.
+    An SQLite file is backed up first, to ``<file>.unstamped.bak`` beside it. Afterwards each old table that had rows
+    stands beside the new one as a backup, ``trades_bak0`` say. A database without such tables is left as it is.
 
     Args:
         connection: In a transaction during which nobody else changes tables, with SQLite ready for replacing some.
@@ -43,6 +47,7 @@ def adopt(connection: Connection, metadata: MetaData) -> None:
         if found := obstacles(connection, plan, rows):
             msg = "The database cannot be brought up to date. Nothing was changed. In the way: " + "; ".join(found)
             raise MigrationError(msg)
+        back_up_file(connection, _LABEL)
         _announce(plan)
         with _undone_on_failure(placing_for(connection, plan)) as placing:
             _build(connection, plan, rows, placing)
