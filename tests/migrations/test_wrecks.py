@@ -10,7 +10,16 @@ from tests.migrations.adopted import opened
 from tests.migrations.legacy import LegacyCase, contents, run_id, runs_of
 from tests.migrations.mirrored_layer import start
 from tests.migrations.rescued import open_and_listen, see_backups_kept, see_it_goes_on, see_it_whole, see_rescue
-from tests.migrations.wrecks import Bot, Wreck, every_engine_of, hidden, snapshot, strange_engine
+from tests.migrations.wrecks import (
+    Bot,
+    Wreck,
+    differing_tables,
+    hidden,
+    on_every_engine,
+    on_one_engine,
+    snapshot,
+    strange_engine,
+)
 from tradestore.exceptions import MigrationError
 
 BEFORE_ORDERS = 'drop index "ix_trades_pair"'
@@ -38,9 +47,7 @@ WRECKS = (
 # Where the orders of hidden trades stand among those of new ones.
 MIXED = (
     Wreck("036", (BEFORE_ORDERS, None)),
-    Wreck("203", (None, None)),
     Wreck("205", (None, None)),
-    Wreck("301", (None, None, None)),
 )
 TRADED_ON = (
     *MIXED,
@@ -53,17 +60,17 @@ TRADED_ON = (
     Wreck("021", ("create table pairlocks", None)),
     Wreck("021", ("create table trades", "create table pairlocks", None)),
 )
+# Where the orders table is too old for the layer to store an order in it, and so a trade.
+LOCKED_ON = (
+    Wreck("203", (None, None)),
+    Wreck("301", (None, None, None)),
+)
 OLD = (Wreck("036", ()), Wreck("205", ()), Wreck("301", ()))
 
 
-def wrecks(*chosen: Wreck) -> pytest.MarkDecorator:
-    """Run a test with each of some wrecks, on each engine where it can be made."""
-    return pytest.mark.parametrize(("backend", "wreck"), every_engine_of(*chosen), indirect=["backend"], ids=run_id)
-
-
-@wrecks(*WRECKS)
+@on_every_engine(*WRECKS)
 def test_wreck_comes_back_whole(wreck: Wreck, store_url: str, caplog) -> None:
-    """Every row is there once, as the recorded upgrade would have it, and a warning tells where hidden ones came from."""
+    """Every row is there once, as a good upgrade would have left it, and a warning tells where the hidden ones were."""
     wreck.make(store_url)
     see_rescue(store_url, wreck.case, caplog)
 
@@ -90,24 +97,31 @@ def _killed(case: LegacyCase, folder: Path) -> Iterator[Wreck]:
         yield from (Wreck(case.number, (upto, *[None] * again)) for again in range(3))
 
 
-@wrecks(*TRADED_ON)
+@on_one_engine(*TRADED_ON)
 def test_wreck_that_a_bot_traded_on(wreck: Wreck, store_url: str, caplog) -> None:
     """What was before keeps its ids; what came after gets new ones, and takes its orders and notes along."""
     wreck.make(store_url)
     see_rescue(store_url, wreck.case, caplog, Bot(strange_engine(store_url)))
 
 
-@wrecks(*MIXED)
+@on_one_engine(*LOCKED_ON)
+def test_wreck_that_a_bot_ran_on_without_trading(wreck: Wreck, store_url: str, caplog) -> None:
+    """Its locks stay beside those that come back."""
+    wreck.make(store_url)
+    see_rescue(store_url, wreck.case, caplog, Bot(strange_engine(store_url), pairs=()))
+
+
+@on_one_engine(*MIXED)
 def test_orders_that_may_be_of_either_trade(wreck: Wreck, store_url: str) -> None:
     """Where a new trade has both the id and the pair of a hidden one, nothing is guessed and nothing is changed."""
     wreck.make(store_url)
     engine = strange_engine(store_url)
     (pair,) = (row["pair"] for row in wreck.case.expected_rows["trades"] if row["id"] == 1)
-    bot = Bot(engine, pairs=(pair, "NEWER/BTC"))
+    Bot(engine, pairs=(pair, "NEWER/BTC"))
     before = snapshot(engine)
-    with pytest.raises(MigrationError, match=rf"(?s){pair}|\b{bot.stored['trades'][0]['id']}\b"), opened(store_url):
+    with pytest.raises(MigrationError, match=pair), opened(store_url):
         pass
-    assert snapshot(engine) == before
+    assert differing_tables(snapshot(engine), before) == []
 
 
 @pytest.mark.parametrize(("backend", "case"), runs_of("101", "103", "105"), indirect=["backend"], ids=run_id)
@@ -122,7 +136,7 @@ def test_backups_of_upgrades_that_succeeded(case: LegacyCase, store_url: str, ca
 
 
 @pytest.mark.parametrize("keep", [1, -1], ids=["all-but-one", "one"])
-@wrecks(*OLD, Wreck("036", (None,)), Wreck("103", ()), Wreck("101", (None,)))
+@on_one_engine(*OLD, Wreck("036", (None,)), Wreck("103", ()), Wreck("101", (None,)))
 def test_trades_that_the_user_deleted_stay_deleted(wreck: Wreck, keep: int, store_url: str) -> None:
     """A backup that knows more trades than the bot is no wreck as long as the bot knows one of them."""
     wreck.make(store_url)
@@ -150,7 +164,7 @@ def test_trades_that_the_user_deleted_stay_deleted(wreck: Wreck, keep: int, stor
 LOOK_ALIKE = ("trades_bak_notes", "trades_bakery", "trades_bak7", "orders_bak", "pairlocks_bak3x")
 
 
-@wrecks(*OLD, Wreck("107", ()), Wreck("205", (None, None)), Wreck("301", (None, None, None)))
+@on_one_engine(*OLD, Wreck("107", ()), Wreck("205", (None, None)), Wreck("301", (None, None, None)))
 def test_tables_of_the_user_that_look_like_backups(wreck: Wreck, store_url: str) -> None:
     """They are neither read nor changed, whether there is something to bring back or not."""
     wreck.make(store_url)
