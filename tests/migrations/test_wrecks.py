@@ -24,6 +24,8 @@ from tradestore.exceptions import MigrationError
 
 BEFORE_ORDERS = 'drop index "ix_trades_pair"'
 """Statement after which trades is a backup already, and orders as it was."""
+NO_KEY_VALUES, NO_LOCKS = 'create index "ix_KeyValueStore_key"', "create index ix_pairlocks_active"
+"""Statements after which those tables are new, and still empty."""
 
 WRECKS = (
     Wreck("001", (None, None)),
@@ -36,8 +38,11 @@ WRECKS = (
     Wreck("201", (None, None)),
     Wreck("203", (None,)),
     Wreck("203", (None, None)),
+    Wreck("203", (None, NO_LOCKS, None)),
+    Wreck("205", ("alter table trades",)),
     Wreck("205", (None,)),
     Wreck("205", (None, None)),
+    Wreck("205", (None, NO_KEY_VALUES, None)),
     Wreck("208", ()),
     Wreck("301", (None,)),
     Wreck("301", (None, None)),
@@ -51,18 +56,20 @@ MIXED = (
 )
 TRADED_ON = (
     *MIXED,
+    Wreck("205", (None, NO_KEY_VALUES, None)),
     Wreck("208", ()),
     Wreck("107", ()),
     Wreck("036", ("create table orders_bak0", None)),
     Wreck("036", ("create index ix_orders_order_id", None)),
     Wreck("036", ("insert into trades", None)),
-    Wreck("036", ("drop table orders", "create table KeyValueStore", None)),
+    Wreck("036", ("drop table orders", NO_KEY_VALUES, None)),
     Wreck("021", ("create table pairlocks", None)),
     Wreck("021", ("create table trades", "create table pairlocks", None)),
 )
 # Where the orders table is too old for the layer to store an order in it, and so a trade.
 LOCKED_ON = (
     Wreck("203", (None, None)),
+    Wreck("203", (None, NO_LOCKS, None)),
     Wreck("301", (None, None, None)),
 )
 OLD = (Wreck("036", ()), Wreck("205", ()), Wreck("301", ()))
