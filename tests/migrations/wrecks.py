@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import Connection, Engine, NullPool, create_engine, inspect, select, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect, select, text
 
 from tests.capabilities import BACKENDS, Backend
 from tests.migrations.legacy import LegacyCase, Rows, case_named, run_id
@@ -89,7 +89,14 @@ def _with(runs: Iterable[tuple[Backend, Wreck]]) -> pytest.MarkDecorator:
 
 def strange_engine(url: str) -> Engine:
     """Return an engine that knows nothing of the library and keeps no connection, as of another program."""
-    return create_engine(check_url(url), poolclass=NullPool)
+    engine = create_engine(check_url(url), poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _wait_for_no_disk)
+    return engine
+
+
+def _wait_for_no_disk(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 def counts(engine: Engine) -> dict[str, int]:
