@@ -13,7 +13,7 @@ from sqlalchemy import inspect, make_url
 from sqlalchemy.exc import IntegrityError
 
 from tests.builders import store, trade_with_entry
-from tests.migrations.adopted import Adopted, opened, shape_of
+from tests.migrations.adopted import Adopted, listening, opened, shape_of
 from tests.migrations.legacy import (
     CASES,
     FOLDER,
@@ -317,9 +317,10 @@ def _alike(wanted: Any, found: Any, tolerance: float) -> bool:
 def test_second_start_changes_nothing(adopted: Adopted) -> None:
     """Opening it again finds nothing to do, and says nothing of a migration."""
     before = contents(adopted.url)
-    with opened(adopted.url):
+    with listening() as log, opened(adopted.url):
         pass
     assert contents(adopted.url) == before
+    assert [line for line in log if "migration" in line] == []
 
 
 @every_case

@@ -1,7 +1,10 @@
 """The revision scripts lead to exactly the tables of the models, up and down, on every engine."""
 
+import os
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from multiprocessing import get_context
 from pathlib import Path
@@ -10,6 +13,7 @@ import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, create_engine, inspect, text
 
 from tests.builders import store, trade_with_entry
+from tests.migrations.legacy import LegacyCase, case_named
 from tradestore import Database, ModelBase, Trade, init_db, migrations
 from tradestore._engine import check_url
 from tradestore.exceptions import MigrationError, SchemaTooNew
@@ -131,11 +135,35 @@ def _open(url: str) -> int:
         database.close()
 
 
-def test_installed_wheel_brings_its_scripts(tmp_path: Path) -> None:
-    """A wheel upgrades a database without the checkout that it was built from."""
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the wheel of this checkout."""
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(build, cwd=CHECKOUT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def run_elsewhere(python: str, program: str, folder: Path) -> list[str]:
+    """Run a program far from the checkout, and return the words that it printed."""
+    elsewhere = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    run = subprocess.run(
+        [python, "-c", program], check=False, capture_output=True, text=True, cwd=folder, env=elsewhere
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.split()
+
+
+OPEN_OLD_FILE = (
+    "from tradestore import Trade, init_db, migrations; engine = init_db('sqlite:///old.sqlite').engine; "
+    "trades = Trade.get_trades().all(); "
+    "print(migrations.__file__, migrations.current(engine), len(trades), sum(len(trade.orders) for trade in trades))"
+)
+
+
+def test_installed_wheel_brings_its_scripts(wheel: Path, tmp_path: Path) -> None:
+    """A wheel upgrades a database without the checkout that it was built from."""
     site = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(site)
     program = (
@@ -144,5 +172,35 @@ def test_installed_wheel_brings_its_scripts(tmp_path: Path) -> None:
         "migrations.downgrade(engine, 'base'); migrations.upgrade(engine); "
         "print(migrations.__file__, migrations.current(engine))"
     )
-    run = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=tmp_path)
-    assert run.stdout.split() == [str(site / "tradestore" / "migrations.py"), migrations.HEAD]
+    told = run_elsewhere(sys.executable, program, tmp_path)
+    assert told == [str(site / "tradestore" / "migrations.py"), migrations.HEAD]
+
+
+@pytest.mark.parametrize("number", ["003", "028"])
+def test_unpacked_wheel_adopts_an_old_file(wheel: Path, tmp_path: Path, number: str) -> None:
+    """All that a file of years ago needs is in the wheel."""
+    site, case = tmp_path / "site", case_named(number)
+    zipfile.ZipFile(wheel).extractall(site)
+    case.load(f"sqlite:///{tmp_path / 'old.sqlite'}")
+    program = f"import sys; sys.path.insert(0, {str(site)!r}); {OPEN_OLD_FILE}"
+    told = run_elsewhere(sys.executable, program, tmp_path)
+    assert told == [str(site / "tradestore" / "migrations.py"), migrations.HEAD, *_counts(case)]
+
+
+def test_wheel_that_pip_installed_adopts_an_old_file(wheel: Path, tmp_path: Path) -> None:
+    """So it does in an environment where the library was installed as a user would."""
+    home, case = tmp_path / "venv", case_named("036")
+    venv.create(home, with_pip=False)
+    python = home / "bin" / "python"
+    install = ["install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", str(wheel)]
+    subprocess.run([sys.executable, "-m", "pip", "--python", str(python), *install], check=True, capture_output=True)
+    (site,) = (home / "lib").glob("python*/site-packages")
+    # SQLAlchemy and alembic are lent by the environment of the tests, whose own tradestore stays out.
+    (site / "lent.pth").write_text(sysconfig.get_paths()["purelib"], encoding="utf-8")
+    case.load(f"sqlite:///{tmp_path / 'old.sqlite'}")
+    told = run_elsewhere(str(python), OPEN_OLD_FILE, tmp_path)
+    assert told == [str(site / "tradestore" / "migrations.py"), migrations.HEAD, *_counts(case)]
+
+
+def _counts(case: LegacyCase) -> list[str]:
+    return [str(len(case.expected_rows[name])) for name in ("trades", "orders")]

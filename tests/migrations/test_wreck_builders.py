@@ -6,7 +6,7 @@ from sqlalchemy import inspect
 from tests.migrations.legacy import CASES, LegacyCase, contents, differences, mirrored_rows, run_id, runs_of
 from tests.migrations.mirrored_layer import start
 from tests.migrations.mirrored_tables import TABLES
-from tests.migrations.wrecks import Bot, Wreck, counts, every_engine_of, hidden, snapshot, strange_engine
+from tests.migrations.wrecks import Bot, Wreck, counts, hidden, on_one_engine, snapshot, strange_engine
 
 SEEN = "freqtrade_2026_9_direct"
 STARTED = [case.number for case in CASES if SEEN in case.expected]
@@ -44,7 +44,7 @@ def test_start_that_succeeds(case: LegacyCase, store_url: str) -> None:
     assert hidden(strange_engine(store_url)) == {}
 
 
-@pytest.mark.parametrize(("backend", "wreck"), every_engine_of(V1), indirect=["backend"], ids=run_id)
+@on_one_engine(V1)
 def test_wreck_on_a_server_with_sequences(wreck: Wreck, store_url: str, server) -> None:
     """It is the recorded one, down to keys, indexes and sequences."""
     wreck.make(store_url)
@@ -59,7 +59,7 @@ def _sequences(url: str) -> list[str]:
     return sorted(inspect(strange_engine(url)).get_sequence_names())
 
 
-@pytest.mark.parametrize(("backend", "wreck"), every_engine_of(V1), indirect=["backend"], ids=run_id)
+@on_one_engine(V1)
 def test_bot_that_goes_on_starts_counting_anew(wreck: Wreck, store_url: str) -> None:
     """Its first trades get ids that hidden trades have, and its orders stand among theirs."""
     wreck.make(store_url)

@@ -1,18 +1,32 @@
 """Databases that an upgrade of the mirrored layer has wrecked: made from old ones, traded on, and looked into."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, inspect, select, text
+import pytest
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect, select, text
 
-from tests.capabilities import BACKENDS
-from tests.migrations.legacy import LegacyCase, Rows, case_named
+from tests.capabilities import BACKENDS, Backend
+from tests.migrations.legacy import LegacyCase, Rows, case_named, run_id
 from tests.migrations.mirrored_layer import KEY_VALUES, METADATA, Start, start
 from tests.migrations.mirrored_tables import TABLES
 from tradestore._engine import check_url
 
-__all__ = ["BASES", "NEWS", "Bot", "Wreck", "counts", "every_engine_of", "hidden", "snapshot", "strange_engine"]
+__all__ = [
+    "BASES",
+    "NEWS",
+    "Bot",
+    "Wreck",
+    "counts",
+    "differing_tables",
+    "hidden",
+    "on_every_engine",
+    "on_one_engine",
+    "snapshot",
+    "strange_engine",
+]
 
 BASES: Final = ("trades", "orders", "pairlocks", KEY_VALUES)
 """The tables that the layer makes backups of."""
@@ -47,18 +61,42 @@ class Wreck:
     def make(self, url: str) -> list[Start]:
         """Make the wreck in an empty database, and return what the starts came to."""
         self.case.load(url)
+        return self.wreck(url)
+
+    def wreck(self, url: str) -> list[Start]:
+        """Make the wreck of a database that holds the old one already, and return what the starts came to."""
         engine = strange_engine(url)
         return [start(engine, upto=upto) for upto in self.starts]
 
 
-def every_engine_of(*wrecks: Wreck) -> list[Any]:
-    """Return the wrecks, each with every engine that it can be made in, as test parameters."""
-    return [(backend, wreck) for wreck in wrecks for backend in BACKENDS if wreck.case.runs_on(backend)]
+def on_every_engine(*wrecks: Wreck) -> pytest.MarkDecorator:
+    """Run a test with each of some wrecks, on each engine that it can be made in."""
+    return _with((backend, wreck) for wreck in wrecks for backend in _engines_of(wreck))
+
+
+def on_one_engine(*wrecks: Wreck) -> pytest.MarkDecorator:
+    """Run a test with each of some wrecks, on one engine each, for the sake of time: another driver does the same."""
+    return _with((_engines_of(wreck)[0], wreck) for wreck in wrecks)
+
+
+def _engines_of(wreck: Wreck) -> list[Backend]:
+    return [backend for backend in BACKENDS if wreck.case.runs_on(backend)]
+
+
+def _with(runs: Iterable[tuple[Backend, Wreck]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(("backend", "wreck"), list(runs), indirect=["backend"], ids=run_id)
 
 
 def strange_engine(url: str) -> Engine:
     """Return an engine that knows nothing of the library and keeps no connection, as of another program."""
-    return create_engine(check_url(url), poolclass=NullPool)
+    engine = create_engine(check_url(url), poolclass=NullPool)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _wait_for_no_disk)
+    return engine
+
+
+def _wait_for_no_disk(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 def counts(engine: Engine) -> dict[str, int]:
@@ -98,6 +136,11 @@ def snapshot(engine: Engine) -> dict[str, Row]:
         }
 
 
+def differing_tables(one: Mapping[str, Row], other: Mapping[str, Row]) -> list[str]:
+    """Return the tables in which two snapshots differ, or that only one of them has."""
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
 def _rows(connection: Connection, name: str) -> list[Any]:
     quoted = connection.dialect.identifier_preparer.quote(name)
     return list(connection.execute(text(f"SELECT * FROM {quoted}")))
@@ -105,29 +148,27 @@ def _rows(connection: Connection, name: str) -> list[Any]:
 
 @dataclass
 class Bot:
-    """A bot that was started on a wreck, saw what the wreck shows, and went on trading.
+    """A bot that was started on a wreck, saw what the wreck shows, and went on.
 
     Attributes:
         engine: Of the wreck.
-        pairs: What it traded: first a trade that it closed again, then one that stays open.
+        pairs: What it traded: first a trade that it closed again, then others that stay open. None where the wreck has
+            left an orders table without the newest columns: the layer can store no order there, and so no trade.
         stored: The rows that it added to each table, with the ids that they got there.
     """
 
     engine: Engine
-    pairs: tuple[str, str] = ("NEW/BTC", "NEWER/BTC")
+    pairs: Sequence[str] = ("NEW/BTC", "NEWER/BTC")
     stored: dict[str, Rows] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Trade, and remember what was written."""
         with self.engine.begin() as connection:
             self._note_the_start(connection)
-            first, second = self.pairs
-            self._trade(connection, first, NEWS + timedelta(hours=1), is_open=False)
-            self._trade(connection, second, NEWS + timedelta(hours=2), is_open=True)
+            for number, pair in enumerate(self.pairs):
+                self._trade(connection, pair, NEWS + timedelta(hours=1 + number), is_open=number > 0)
             times = {"lock_time": NEWS, "lock_end_time": NEWS + timedelta(days=1)}
-            self._add(
-                connection, "pairlocks", pair=first, side="*", reason="lost after the wreck", active=True, **times
-            )
+            self._add(connection, "pairlocks", pair="*", side="*", reason="lost after the wreck", active=True, **times)
 
     def _note_the_start(self, connection: Connection) -> None:
         """Note when it was first started, unless that is noted, and when it was started last."""
