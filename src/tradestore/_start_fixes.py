@@ -93,7 +93,5 @@ def _leveraged_stakes() -> Update:
             and_(not_(_TRADES.c.is_open), _TRADES.c.record_version < _WITHOUT_LEVERAGE),
             and_(_TRADES.c.leverage > 1.0, _TRADES.c.max_stake_amount != 0.0),
         )
-        .values(
-            max_stake_amount=_TRADES.c.max_stake_amount / _TRADES.c.leverage, record_version=_WITHOUT_LEVERAGE
-        )
+        .values(max_stake_amount=_TRADES.c.max_stake_amount / _TRADES.c.leverage, record_version=_WITHOUT_LEVERAGE)
     )
