@@ -13,6 +13,7 @@ from tradestore.exceptions import MigrationError, SchemaTooNew
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.operations import Operations
     from alembic.script import ScriptDirectory
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "VERSION_TABLE",
     "differences",
     "history",
+    "operations",
     "put_stamp",
     "refuse_loss",
     "refuse_unknown",
@@ -120,6 +122,14 @@ def run_scripts(connection: Connection, direction: Literal["upgrade", "downgrade
 
     run = command.upgrade if direction == "upgrade" else command.downgrade
     run(_config(connection), revision or "base")
+
+
+def operations(connection: Connection) -> "Operations":
+    """Return alembic's operations on tables, in the connection's transaction."""
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+
+    return Operations(MigrationContext.configure(connection))
 
 
 def differences(connection: Connection, metadata: MetaData) -> list[Any]:

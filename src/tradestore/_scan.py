@@ -28,6 +28,8 @@ class SchemaState(StrEnum):
     """A newer version of this library wrote it: it would be refused."""
     UNSTAMPED = "unstamped"
     """Another layer wrote it, or a first start was cut short."""
+    WRECKED = "wrecked"
+    """Another layer wrote it, and an upgrade of it has failed and hides rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +89,9 @@ def _scan_unstamped(connection: Connection, metadata: MetaData) -> Scan:
         plan = plan_adoption(connection, metadata)
     except MigrationError as e:
         return Scan(state=SchemaState.UNSTAMPED, revision=None, blockers=[str(e)])
+    is_wrecked = any(table.hidden is not None or table.forgotten is not None for table in plan.tables)
     return Scan(
-        state=SchemaState.UNSTAMPED,
+        state=SchemaState.WRECKED if is_wrecked else SchemaState.UNSTAMPED,
         revision=None,
         steps=[step for table in plan.tables for step in _steps(table)] + [f"stamp it with {HEAD}"],
         blockers=obstacles(connection, plan, CarriedRows(connection, plan)),
@@ -98,9 +101,9 @@ def _scan_unstamped(connection: Connection, metadata: MetaData) -> Scan:
 def _steps(table: TablePlan) -> Iterator[str]:
     if table.hidden is not None:
         yield f"bring {table.hidden_rows} rows that only {table.hidden.name} has back to {table.name}"
+    if table.forgotten is not None:
+        yield f"make the orders anew that only {table.forgotten.name} knows of"
     if table.current is None:
         yield f"create table {table.name}"
-    elif table.backup is None:
-        yield f"build {table.name} anew; it has no rows"
     else:
         yield f"build {table.name} anew with its {table.rows} rows, and keep the old table as {table.backup}"

@@ -70,7 +70,8 @@ def _run(engine: Engine, fix: Update) -> None:
 
 def _is_needed(connection: Connection, fix: Update) -> bool:
     """Look before writing: a start on which nothing is to be put right has no need to wait for other writers."""
-    return connection.execute(select(fix.table).where(fix.whereclause).limit(1)).first() is not None
+    condition = true() if fix.whereclause is None else fix.whereclause
+    return connection.execute(select(fix.table).where(condition).limit(1)).first() is not None
 
 
 def _dry_orders() -> Update:

@@ -7,6 +7,7 @@ scripts that ship with the package.
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, inspect
@@ -15,6 +16,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from tradestore._engine import is_memory
 from tradestore._errors import is_retryable
+from tradestore._legacy_names import get_backup_name, get_column_def, has_column
 from tradestore._revision_change import change_revision, is_unfinished
 from tradestore._revisions import (
     HEAD,
@@ -29,7 +31,7 @@ from tradestore._scan import Scan, SchemaState, scan_database
 from tradestore._schema_lock import LOCK_TIMEOUT, PAUSE, alone
 from tradestore._sequences import get_last_sequence_ids, set_sequence_ids
 from tradestore._start_fixes import fix_old_dry_orders, fix_wrong_max_stake_amount, start_fixes
-from tradestore.adoption.adopt import adopt
+from tradestore.adoption.adopt import adopting
 from tradestore.base import ModelBase
 
 __all__ = [
@@ -43,7 +45,10 @@ __all__ = [
     "downgrade",
     "fix_old_dry_orders",
     "fix_wrong_max_stake_amount",
+    "get_backup_name",
+    "get_column_def",
     "get_last_sequence_ids",
+    "has_column",
     "head",
     "history",
     "scan",
@@ -155,13 +160,12 @@ def check_migrate(engine: Engine, decl_base: type[DeclarativeBase], previous_tab
 
 def _complete(connection: Connection, metadata: MetaData, previous_tables: Sequence[str]) -> None:
     is_new = stamp_of(connection) is None
-    if is_new and previous_tables:
-        adopt(connection, metadata)
-    metadata.create_all(connection)
-    if is_new:
-        _complete_indexes(connection, metadata)
-        start_fixes(connection)
-        put_stamp(connection, HEAD)
+    with adopting(connection, metadata) if is_new and previous_tables else nullcontext():
+        metadata.create_all(connection)
+        if is_new:
+            _complete_indexes(connection, metadata)
+            start_fixes(connection)
+            put_stamp(connection, HEAD)
 
 
 def set_sqlite_to_wal(engine: Engine) -> None:

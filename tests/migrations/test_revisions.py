@@ -96,7 +96,7 @@ def test_tables_of_another_layer_are_refused_untouched(store_url: str) -> None:
     metadata.create_all(engine)
     with engine.begin() as connection:
         connection.execute(foreign.insert().values(pair="ETH/BTC"))
-    with pytest.raises(MigrationError, match=r"'trades' was not made by tradestore"):
+    with pytest.raises(MigrationError, match=r"'trades' is no older version of ours: it has no column exchange"):
         init_db(store_url)
     assert tables(engine) == ["trades"]
     with engine.connect() as connection:

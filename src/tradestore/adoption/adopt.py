@@ -17,7 +17,7 @@ from tradestore.adoption.plan import CORE_TABLES, AdoptionPlan, TablePlan, plan_
 from tradestore.adoption.unknown_orders import store_unknown_orders
 from tradestore.exceptions import MigrationError
 
-__all__ = ["adopt"]
+__all__ = ["adopting"]
 
 _LABEL: Final = "unstamped"
 """What the backup of an SQLite file is called after."""
@@ -25,11 +25,13 @@ _LABEL: Final = "unstamped"
 logger = logging.getLogger(__name__)
 
 
-def adopt(connection: Connection, metadata: MetaData) -> None:
+@contextmanager
+def adopting(connection: Connection, metadata: MetaData) -> Iterator[None]:
     """Bring the tables that other layers make as well to their current form, with every row.
 
-    An SQLite file is backed up first, to ``<file>.unstamped.bak`` beside it. Afterwards each old table that had rows
-    stands beside the new one as a backup, ``trades_bak0`` say. A database without such tables is left as it is.
+    An SQLite file is backed up first, to ``<file>.unstamped.bak`` beside it. Afterwards each old table stands beside
+    the new one as a backup, ``trades_bak0`` say. A database without such tables is left as it is. What is done within
+    the block, such as making the other tables, succeeds or fails with it.
 
     Args:
         connection: In a transaction during which nobody else changes tables, with SQLite ready for replacing some.
@@ -42,26 +44,24 @@ def adopt(connection: Connection, metadata: MetaData) -> None:
     remove_leftovers(connection)
     _keep_others_out(connection)
     plan = plan_adoption(connection, metadata)
-    if any(table.has_older_form for table in plan.tables):
-        rows = CarriedRows(connection, plan)
-        if found := obstacles(connection, plan, rows):
-            msg = "The database cannot be brought up to date. Nothing was changed. In the way: " + "; ".join(found)
-            raise MigrationError(msg)
-        back_up_file(connection, _LABEL)
-        _announce(plan)
-        with _undone_on_failure(placing_for(connection, plan)) as placing:
-            _build(connection, plan, rows, placing)
-        logger.info("Database migration finished.")
-    mend_references(connection)
-
-
-@contextmanager
-def _undone_on_failure(placing: Placing) -> Iterator[Placing]:
+    if not any(table.has_older_form for table in plan.tables):
+        mend_references(connection)
+        yield
+        return
+    rows = CarriedRows(connection, plan)
+    if found := obstacles(connection, plan, rows):
+        msg = "The database cannot be brought up to date. Nothing was changed. In the way: " + "; ".join(found)
+        raise MigrationError(msg)
+    back_up_file(connection, _LABEL)
+    _announce(plan)
+    placing = placing_for(connection, plan)
     try:
-        yield placing
+        _build(connection, plan, rows, placing)
+        yield
     except BaseException:
         placing.undo()
         raise
+    logger.info("Database migration finished.")
 
 
 def _build(connection: Connection, plan: AdoptionPlan, rows: CarriedRows, placing: Placing) -> None:
@@ -73,7 +73,7 @@ def _build(connection: Connection, plan: AdoptionPlan, rows: CarriedRows, placin
         for query in queries:
             connection.execute(insert(new).from_select(new.columns.keys(), query))
         _verify(connection, new, queries)
-    store_unknown_orders(connection, plan, rows, placing.places, placing.new)
+    store_unknown_orders(connection, rows, placing.places, placing.new)
     for name, new in placing.new.items():
         continue_ids(connection, new, next_ids[name])
     placing.finish()
@@ -128,6 +128,11 @@ def _announce(plan: AdoptionPlan) -> None:
         if name in tables:
             logger.info("Running database migration for %s - backup: %s", name, tables[name].kept_in)
     for table in plan.tables:
+        if table.forgotten is not None:
+            logger.warning(
+                "An earlier upgrade of another program has dropped the orders that %s knows of: they are made anew.",
+                table.forgotten.name,
+            )
         if table.hidden is not None:
             logger.warning(
                 "An earlier upgrade of another program has failed and left %d rows in %s only: they are brought back "

@@ -15,6 +15,8 @@ from sqlalchemy.engine.interfaces import ReflectedForeignKeyConstraint
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import ColumnCollectionConstraint
 
+from tradestore._revisions import operations
+
 __all__ = [
     "Attachment",
     "add_user_indexes",
@@ -23,6 +25,7 @@ __all__ = [
     "put_on",
     "quoted",
     "repoint_foreign_keys",
+    "rights_on",
     "run_statement",
 ]
 
@@ -66,12 +69,6 @@ _POSTGRESQL_RIGHTS: Final = text(
     "a.is_grantable FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a "
     "WHERE c.oid = CAST(:name AS regclass) AND a.grantee <> c.relowner"
 )
-_POSTGRESQL_VIEWS: Final = text(
-    "SELECT DISTINCT v.oid, v.oid::regclass::text, pg_get_viewdef(v.oid) FROM pg_depend d "
-    "JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class "
-    "WHERE d.refobjid = CAST(:name AS regclass) AND d.classid = 'pg_rewrite'::regclass AND v.relkind = 'v' "
-    "AND v.oid <> d.refobjid ORDER BY v.oid"
-)
 _MARIADB_TRIGGERS: Final = text(
     "SELECT trigger_name, action_timing, event_manipulation, event_object_table, action_statement "
     "FROM information_schema.triggers WHERE trigger_schema = database() AND event_object_table IN :names "
@@ -108,8 +105,6 @@ def attached_to(connection: Connection, table: Table, target: Table) -> list[Att
     name = quoted(connection, table.name)
     indexes = connection.execute(_POSTGRESQL_INDEXES, {"name": name}).all()
     triggers = connection.execute(_POSTGRESQL_TRIGGERS, {"name": name}).all()
-    rights = connection.execute(_POSTGRESQL_RIGHTS, {"name": name}).all()
-    views = connection.execute(_POSTGRESQL_VIEWS, {"name": name}).all()
     return [
         *(
             Attachment(f"index {each}", "" if each in own else create, f"DROP INDEX {quoted(connection, each)}")
@@ -119,15 +114,16 @@ def attached_to(connection: Connection, table: Table, target: Table) -> list[Att
             Attachment(f"trigger {each}", create, f"DROP TRIGGER {quoted(connection, each)} ON {name}")
             for each, create in triggers
         ),
-        *(
-            Attachment(
-                f"right {right} of {grantee}",
-                f"GRANT {right} ON {name} TO {grantee}{' WITH GRANT OPTION' if is_grantable else ''}",
-                None,
-            )
-            for grantee, right, is_grantable in rights
-        ),
-        *(Attachment(f"view {each}", f"CREATE OR REPLACE VIEW {each} AS {create}", None) for _, each, create in views),
+        *(Attachment(f"right to use {table.name}", right, None) for right in rights_on(connection, table.name)),
+    ]
+
+
+def rights_on(connection: Connection, name: str) -> list[str]:
+    """Return the statements that give others the rights that they have on a table or view of PostgreSQL."""
+    place = quoted(connection, name)
+    return [
+        f"GRANT {right} ON {place} TO {grantee}{' WITH GRANT OPTION' if is_grantable else ''}"
+        for grantee, right, is_grantable in connection.execute(_POSTGRESQL_RIGHTS, {"name": place})
     ]
 
 
@@ -184,18 +180,15 @@ def repoint_foreign_keys(connection: Connection, backups: dict[str, str]) -> Non
         connection: To a server; SQLite goes by names.
         backups: Of each backup's name the name of its table.
     """
-    from alembic.migration import MigrationContext
-    from alembic.operations import Operations
-
-    operations = Operations(MigrationContext.configure(connection))
+    alembic = operations(connection)
     inspector = inspect(connection)
     for name in set(inspector.get_table_names()) - backups.keys():
         for key in inspector.get_foreign_keys(name):
             referred = backups.get(key["referred_table"])
             if key["name"] is None or referred is None or not _holds(connection, name, key, referred):
                 continue
-            operations.drop_constraint(key["name"], name, type_="foreignkey")
-            operations.create_foreign_key(
+            alembic.drop_constraint(key["name"], name, type_="foreignkey")
+            alembic.create_foreign_key(
                 key["name"],
                 name,
                 referred,

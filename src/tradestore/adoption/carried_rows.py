@@ -42,6 +42,22 @@ class CarriedRows:
         """
         return [self._select(table, origin, places) for origin in table.origins]
 
+    def trades_with_orders(self, places: Mapping[str, Table]) -> list[tuple[Table, Select[Any]]]:
+        """Return the tables of trades that know of orders by number, each with the query for those trades."""
+        trades = self._plan.of("trades")
+        if trades is None:
+            return []
+        found = [
+            (places.get(origin.name, origin), query)
+            for origin, query in zip(trades.origins, self.selects(trades, places), strict=True)
+        ]
+        if trades.forgotten is not None and trades.current is not None:
+            present = places.get(trades.current.name, trades.current)
+            row = row_of(trades.target, trades.forgotten, self._dialect)
+            query = select(*(value.label(name) for name, value in row.items()))
+            found.append((trades.forgotten, query.where(trades.forgotten.c.id.in_(select(present.c.id)))))
+        return found
+
     def undecided_orders(self) -> Select[Any] | None:
         """Return a query for orders that may belong to either of two trades with one number, None if there are none."""
         orders, trades = self._plan.of("orders"), self._plan.of("trades")
@@ -51,11 +67,11 @@ class CarriedRows:
             return None
         places: dict[str, Table] = {}
         old, new = (self._is_order_of(orders.current, each, places) for each in (trades.hidden, trades.current))
-        return select(orders.current.c.id).where(old, new)
+        return select(orders.current.c.id, orders.current.c.ft_pair).where(old, new)
 
     def _select(self, table: TablePlan, origin: Table, places: Mapping[str, Table]) -> Select[Any]:
         source = places.get(origin.name, origin)
-        row = row_of(table.target, source, self._dialect)
+        row = row_of(table.target, source, self._dialect, turns_pairs=_has_old_pairs(table.forgotten))
         is_current = origin is table.current
         shift = self._shifts[table.name]
         if shift and is_current == (table.name != "KeyValueStore"):
@@ -73,7 +89,7 @@ class CarriedRows:
         """Return which rows can be carried over; the others stay in the backup."""
         if table.name == "orders":
             conditions: list[ColumnElement[bool]] = [source.c.ft_trade_id.is_not(None)]
-            return [*conditions, self._has_trade(source, places)]
+            return [*conditions, self._has_trade(source, places, of_hidden=not is_current)]
         if table.name == "trade_custom_data":
             return [or_(source.c.ft_trade_id.is_(None), self._has_trade(source, places))]
         if table.name != "KeyValueStore":
@@ -84,10 +100,14 @@ class CarriedRows:
             conditions.append(self._exact(source.c.key).not_in(select(self._exact(now.c.key))))
         return conditions
 
-    def _has_trade(self, source: Table, places: Mapping[str, Table]) -> ColumnElement[bool]:
-        """Return that the trade of a row exists. SQLite never checked, so there such rows are as good as they were."""
+    def _has_trade(self, source: Table, places: Mapping[str, Table], *, of_hidden: bool = False) -> ColumnElement[bool]:
+        """Return that the trade of a row exists.
+
+        SQLite never checked that, so there such rows are as good as they were; but hidden orders of trades that were
+        deleted since stay hidden.
+        """
         trades = self._plan.of("trades")
-        if self._dialect == "sqlite" or trades is None:
+        if trades is None or (self._dialect == "sqlite" and (not of_hidden or trades.hidden is not None)):
             return not_(false())
         origins = [places.get(each.name, each) for each in trades.origins]
         return or_(false(), *(source.c.ft_trade_id.in_(select(each.c.id)) for each in origins))
@@ -145,6 +165,10 @@ def _shift(connection: Connection, table: TablePlan) -> int:
     if connection.execute(twice).first() is None:
         return 0
     return max(connection.scalar(select(func.max(each.c.id))) or 0 for each in (hidden, current))
+
+
+def _has_old_pairs(forgotten: Table | None) -> bool:
+    return forgotten is not None and "fee_open" not in forgotten.c
 
 
 def _first_start(current: Table, hidden: Table) -> ColumnElement[Any]:

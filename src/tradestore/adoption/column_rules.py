@@ -108,15 +108,16 @@ def missing_columns(target: str, source: Table) -> list[str]:
     return missing
 
 
-def row_of(target: Table, source: Table, dialect: str) -> dict[str, ColumnElement[Any]]:
+def row_of(target: Table, source: Table, dialect: str, *, turns_pairs: bool = False) -> dict[str, ColumnElement[Any]]:
     """Return for every column of a current table what it is made of in an older one.
 
     Args:
         target: The current table.
         source: An older version of it that :func:`missing_columns` finds nothing missing in.
         dialect: SQLAlchemy's name of the engine.
+        turns_pairs: Whether pairs stand in their form before May 2018, also where the columns are newer.
     """
-    reader = _Reader(source, dialect)
+    reader = _Reader(source, dialect, turns_pairs=turns_pairs or "fee_open" not in source.c)
     rules = {"trades": _trade_rules, "orders": _order_rules}.get(target.name, _no_rules)(reader)
     return {
         column.name: _fitted(column, rules.get(column.name, reader.value(target.name, column)), source, dialect)
@@ -132,9 +133,10 @@ def is_single_precision(column: Column[Any], dialect: str) -> bool:
 class _Reader:
     """Reads columns of an older table by their present or earlier names."""
 
-    def __init__(self, source: Table, dialect: str) -> None:
+    def __init__(self, source: Table, dialect: str, *, turns_pairs: bool) -> None:
         self.source = source
         self.dialect = dialect
+        self.turns_pairs = turns_pairs
 
     def has(self, name: str) -> bool:
         return name in self.source.c
@@ -227,7 +229,7 @@ def _order_rules(reader: _Reader) -> dict[str, ColumnElement[Any]]:
 
 def _pair(reader: _Reader) -> ColumnElement[Any]:
     """Return the pair; until May 2018 stake currency came first, with an underscore behind it."""
-    if reader.has("fee_open"):
+    if not reader.turns_pairs:
         return reader.raw("pair")
     pair = type_coerce(cast(reader.raw("pair"), Text()), String())
     where = (func.strpos if reader.dialect == "postgresql" else func.instr)(pair, "_", type_=Integer())

@@ -15,7 +15,7 @@ from sqlalchemy.types import NullType
 
 from tradestore.adoption.column_rules import missing_columns, reflected
 
-__all__ = ["BACKUP_NAMES", "BOT_START", "hidden_backup", "row_count"]
+__all__ = ["BACKUP_NAMES", "BOT_START", "hides_rows", "newest_backup", "row_count"]
 
 BACKUP_NAMES: Final = re.compile(r"(trades|orders|pairlocks|KeyValueStore)_bak(\d*)")
 """How the tables are called that upgrades leave behind."""
@@ -28,19 +28,35 @@ _FILL_TIME: Final = timedelta(days=1)
 """An open date may move from when the order was placed to when it was filled."""
 
 
-def hidden_backup(connection: Connection, name: str, current: Table | None, tables: Sequence[str]) -> Table | None:
-    """Return the newest backup of a table with rows, if they are hidden: none of them is in the table today.
+def newest_backup(connection: Connection, name: str, tables: Sequence[str]) -> Table | None:
+    """Return the backup of a table with the highest number that holds rows.
 
     Args:
         connection: To the database.
         name: Of the table.
-        current: The table, None if it is missing.
         tables: Names of all tables in the database.
     """
-    backup = _newest(connection, name, tables)
-    if backup is None or (current is not None and _has_some_of(connection, name, current, backup)):
-        return None
-    return backup
+    found = [match for each in tables if (match := BACKUP_NAMES.fullmatch(each)) and match[1] == name]
+    for match in sorted(found, key=lambda match: int(match[2] or -1), reverse=True):
+        backup = reflected(connection, match[0])
+        if not missing_columns(name, backup) and row_count(connection, backup):
+            return backup
+    return None
+
+
+def hides_rows(connection: Connection, backup: Table, current: Table | None, trades: Table | None) -> bool:
+    """Tell whether the rows of a backup are hidden: none of them is in the table today.
+
+    Args:
+        connection: To the database.
+        backup: The newest one of the table.
+        current: The table, None if it is missing.
+        trades: For orders, the table that holds the trades: orders of trades that were deleted are not hidden.
+    """
+    name = _name_of(backup)
+    if name == "orders" and trades is not None and not _has_orders_of(connection, trades, backup):
+        return False
+    return current is None or not _has_some_of(connection, name, current, backup)
 
 
 def row_count(connection: Connection, table: Table) -> int:
@@ -48,14 +64,12 @@ def row_count(connection: Connection, table: Table) -> int:
     return connection.scalar(select(func.count()).select_from(table)) or 0
 
 
-def _newest(connection: Connection, name: str, tables: Sequence[str]) -> Table | None:
-    """Return the backup with the highest number that holds rows of that table."""
-    found = [match for each in tables if (match := BACKUP_NAMES.fullmatch(each)) and match[1] == name]
-    for match in sorted(found, key=lambda match: int(match[2] or -1), reverse=True):
-        backup = reflected(connection, match[0])
-        if not missing_columns(name, backup) and row_count(connection, backup):
-            return backup
-    return None
+def _name_of(backup: Table) -> str:
+    return backup.name.partition("_bak")[0]
+
+
+def _has_orders_of(connection: Connection, trades: Table, orders: Table) -> bool:
+    return _any(connection, select(orders.c.id).join(trades, trades.c.id == orders.c.ft_trade_id))
 
 
 def _has_some_of(connection: Connection, name: str, current: Table, backup: Table) -> bool:

@@ -1,6 +1,6 @@
 """What stands in the way of carrying rows over, found before anything is changed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Column, ColumnElement, Connection, Enum, Select, String, func, select
@@ -19,10 +19,11 @@ def obstacles(connection: Connection, plan: AdoptionPlan, rows: CarriedRows) -> 
         each for table in plan.tables for query in rows.selects(table, {}) for each in _in(connection, table, query)
     ]
     undecided = rows.undecided_orders()
-    if undecided is not None and (ids := list(connection.scalars(undecided.limit(_SHOWN)))):
+    if undecided is not None and (orders := connection.execute(undecided.limit(_SHOWN)).all()):
+        listed = _listed([f"{number} of {pair}" for number, pair in orders])
         found.append(
-            f"orders {_listed(ids)}: an old trade, hidden in a backup, and a newer one have the number and the pair "
-            "that they name, so they may belong to either. Give the newer trades and their orders numbers of their own."
+            f"orders {listed}: an old trade, hidden in a backup, and a newer one have the number and the pair that they "
+            "name, so they may belong to either. Give the newer trades and their orders numbers of their own."
         )
     return found
 
@@ -54,5 +55,5 @@ def _limit(connection: Connection, column: Column[Any]) -> int | None:
     return column.type.length
 
 
-def _listed(ids: list[int]) -> str:
-    return ", ".join(map(str, ids)) + (" and others" if len(ids) == _SHOWN else "")
+def _listed(rows: Sequence[object]) -> str:
+    return ", ".join(map(str, rows)) + (" and others" if len(rows) == _SHOWN else "")

@@ -35,13 +35,13 @@ from tradestore.adoption.attachments import (
 from tradestore.adoption.column_rules import reflected
 from tradestore.adoption.hidden_rows import BACKUP_NAMES
 from tradestore.adoption.plan import CORE_TABLES, LEFTOVER, AdoptionPlan, TablePlan
+from tradestore.adoption.views import View, make_anew, views_on
 from tradestore.base import compare_every_letter
 from tradestore.exceptions import MigrationError
 
 __all__ = ["Placing", "mend_references", "placing_for", "remove_leftovers"]
 
 NEW: Final = f"{LEFTOVER}new_"
-OLD: Final = f"{LEFTOVER}old_"
 
 
 class Placing(ABC):
@@ -76,12 +76,6 @@ class Placing(ABC):
     def _name(self, name: str) -> str:
         return quoted(self._connection, name)
 
-    def _drop_unused(self) -> None:
-        """Drop the old tables that held nothing, those that refer to others first."""
-        for table in reversed(self._plan.tables):
-            if table.current is not None and table.backup is None:
-                self._run(f"DROP TABLE {self._name(OLD + table.name)}")
-
 
 class _InPlace(Placing):
     """For engines whose transactions hold changes of tables, too."""
@@ -89,8 +83,11 @@ class _InPlace(Placing):
     def __init__(self, connection: Connection, plan: AdoptionPlan) -> None:
         super().__init__(connection, plan)
         self._attachments: list[Attachment] = []
+        self._views: list[View] = []
 
     def prepare(self) -> None:
+        if self._connection.dialect.name == "postgresql":
+            self._views = views_on(self._connection, [table.name for table in self._plan.tables])
         for table in reversed(self._plan.tables):
             if table.current is not None:
                 self._attachments[:0] = self._move_away(table, table.current)
@@ -102,15 +99,15 @@ class _InPlace(Placing):
     def finish(self) -> None:
         mend_references(self._connection)
         put_on(self._connection, self._attachments)
-        self._drop_unused()
+        make_anew(self._connection, self._views)
 
     def _move_away(self, table: TablePlan, current: Table) -> list[Attachment]:
         attachments = attached_to(self._connection, current, table.target)
         for attachment in attachments:
             if attachment.drop is not None:
                 self._run(attachment.drop)
-        place, name = table.backup or OLD + table.name, self._name(table.name)
-        if self._connection.dialect.name == "sqlite" and current.foreign_keys and table.backup is not None:
+        place, name = table.backup, self._name(table.name)
+        if self._connection.dialect.name == "sqlite" and current.foreign_keys:
             # A key on the backup would forbid to delete the trades that it refers to.
             self._run(f"CREATE TABLE {self._name(place)} AS SELECT * FROM {name}")  # noqa: S608 - names, quoted
             self._run(f"DROP TABLE {name}")
@@ -155,6 +152,7 @@ class _BesideIt(Placing):
         super().__init__(connection, plan)
         self._moves: list[tuple[str, str]] = []
         self._checksums: Sequence[Any] = ()
+        self._before = set(_tables(connection))
 
     def prepare(self) -> None:
         metadata = MetaData()
@@ -168,9 +166,7 @@ class _BesideIt(Placing):
         metadata.create_all(self._connection, tables=list(self.new.values()))
 
     def finish(self) -> None:
-        kept = {
-            table.name: table.backup or OLD + table.name for table in self._plan.tables if table.current is not None
-        }
+        kept = {table.name: table.backup for table in self._plan.tables if table.current is not None}
         moves = []
         for table in self._plan.tables:
             if table.name in kept:
@@ -182,15 +178,16 @@ class _BesideIt(Placing):
             msg = "Another program wrote to the database while its tables were built anew: stop it, then start again."
             raise MigrationError(msg)
         mend_references(self._connection)
-        self._drop_unused()
-        self._moves = []
 
     def undo(self) -> None:
+        if self._connection.invalidated:
+            return  # The next start finds what is left.
         if self._moves:
             self._rename([(new, old) for old, new in reversed(self._moves)])
-            repoint_foreign_keys(self._connection, {new: old for old, new in self._moves})
-            repoint_foreign_keys(self._connection, {NEW + table.name: table.name for table in self._plan.tables})
-        remove_leftovers(self._connection)
+            mend_references(self._connection)
+        for name, _ in reversed(inspect(self._connection).get_sorted_table_and_fkc_names()):
+            if name is not None and name not in self._before:
+                self._run(f"DROP TABLE {self._name(name)}")
 
     def _rename(self, moves: Sequence[tuple[str, str]]) -> None:
         self._run("RENAME TABLE " + ", ".join(f"{self._name(old)} TO {self._name(new)}" for old, new in moves))
@@ -223,7 +220,7 @@ def mend_references(connection: Connection) -> None:
     """Let what hangs on backups hang on the tables themselves; SQLite goes by names, so it has nothing to mend."""
     if connection.dialect.name == "sqlite":
         return
-    backups = {OLD + name: name for name in CORE_TABLES}
+    backups = {NEW + name: name for name in CORE_TABLES}
     backups |= {match[0]: match[1] for name in _tables(connection) if (match := BACKUP_NAMES.fullmatch(name))}
     repoint_foreign_keys(connection, backups)
     if connection.dialect.name != "postgresql":
@@ -233,11 +230,9 @@ def mend_references(connection: Connection) -> None:
 def remove_leftovers(connection: Connection) -> None:
     """Drop what an adoption that was killed has left of its own; nothing in it is needed by then."""
     names = set(_tables(connection))
-    if connection.dialect.name != "sqlite" and names & {OLD + name for name in CORE_TABLES}:
-        repoint_foreign_keys(connection, {OLD + name: name for name in CORE_TABLES})
-    for name in [prefix + name for name in reversed(CORE_TABLES) for prefix in (NEW, OLD)]:
-        if name in names:
-            connection.execute(text(f"DROP TABLE {quoted(connection, name)}"))
+    for name in reversed(CORE_TABLES):
+        if NEW + name in names:
+            connection.execute(text(f"DROP TABLE {quoted(connection, NEW + name)}"))
 
 
 def placing_for(connection: Connection, plan: AdoptionPlan) -> Placing:

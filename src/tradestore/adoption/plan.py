@@ -9,7 +9,7 @@ from sqlalchemy import Connection, MetaData, Table, inspect
 from tradestore._legacy_names import get_backup_name
 from tradestore._revisions import differences
 from tradestore.adoption.column_rules import missing_columns, reflected
-from tradestore.adoption.hidden_rows import hidden_backup, row_count
+from tradestore.adoption.hidden_rows import hides_rows, newest_backup, row_count
 from tradestore.exceptions import MigrationError
 
 __all__ = ["CORE_TABLES", "LEFTOVER", "ORDER_IDS", "AdoptionPlan", "TablePlan", "plan_adoption"]
@@ -34,7 +34,8 @@ class TablePlan:
         hidden: A backup that holds rows which are in no table now.
         rows: In the current table.
         hidden_rows: In that backup.
-        free_backup: A name that no table has yet, under which the current table can be kept.
+        backup: A name that no table has yet, under which the current table is kept.
+        forgotten: A backup whose trades know of orders, which an upgrade without any table of orders has dropped.
     """
 
     target: Table
@@ -42,7 +43,8 @@ class TablePlan:
     hidden: Table | None
     rows: int
     hidden_rows: int
-    free_backup: str
+    backup: str
+    forgotten: Table | None = None
 
     @property
     def name(self) -> str:
@@ -50,14 +52,9 @@ class TablePlan:
         return self.target.name
 
     @property
-    def backup(self) -> str | None:
-        """Under which name the current table is kept, None where it holds nothing."""
-        return self.free_backup if self.rows else None
-
-    @property
     def kept_in(self) -> str:
         """The backup that holds the rows as they were."""
-        return self.hidden.name if self.hidden is not None and not self.rows else self.free_backup
+        return self.hidden.name if self.hidden is not None and not self.rows else self.backup
 
     @property
     def has_older_form(self) -> bool:
@@ -98,30 +95,51 @@ def plan_adoption(connection: Connection, metadata: MetaData) -> AdoptionPlan:
     names = [name for name in inspect(connection).get_table_names() if not name.startswith(LEFTOVER)]
     current: dict[str, Table] = {name: reflected(connection, name) for name in CORE_TABLES if name in names}
     _refuse_foreign(current)
-    hidden = {name: hidden_backup(connection, name, current.get(name), names) for name in CORE_TABLES}
-    stale = _changed_tables(connection, metadata) | {name for name in CORE_TABLES if hidden[name] is not None}
-    if any(_knows_orders(trades) for trades in (current.get("trades"), hidden["trades"])):
-        stale.add("orders")
+    backups = {name: newest_backup(connection, name, names) for name in CORE_TABLES}
+    hidden = _hidden(connection, current, backups)
+    forgotten = _forgotten(connection, current, backups, hidden)
+    stale = _changed_tables(connection, metadata) | hidden.keys()
+    if any(_knows_orders(trades) for trades in (current.get("trades"), hidden.get("trades"), forgotten)):
+        stale |= {"trades", "orders"}
     return AdoptionPlan(
         tables=[
-            _table_plan(connection, metadata.tables[name], current.get(name), hidden[name], names)
+            TablePlan(
+                target=metadata.tables[name],
+                current=current.get(name),
+                hidden=hidden.get(name),
+                rows=row_count(connection, current[name]) if name in current else 0,
+                hidden_rows=row_count(connection, hidden[name]) if name in hidden else 0,
+                backup=get_backup_name([each for each in names if each.startswith(name)], f"{name}_bak"),
+                forgotten=forgotten if name == "trades" else None,
+            )
             for name in CORE_TABLES
             if name in metadata.tables and (name in stale or name not in current)
         ]
     )
 
 
-def _table_plan(
-    connection: Connection, target: Table, current: Table | None, hidden: Table | None, names: Sequence[str]
-) -> TablePlan:
-    return TablePlan(
-        target=target,
-        current=current,
-        hidden=hidden,
-        rows=0 if current is None else row_count(connection, current),
-        hidden_rows=0 if hidden is None else row_count(connection, hidden),
-        free_backup=get_backup_name([name for name in names if name.startswith(target.name)], f"{target.name}_bak"),
-    )
+def _hidden(
+    connection: Connection, current: Mapping[str, Table], backups: Mapping[str, Table | None]
+) -> dict[str, Table]:
+    hidden: dict[str, Table] = {}
+    for name, backup in backups.items():
+        trades = hidden.get("trades", current.get("trades"))
+        if backup is not None and hides_rows(connection, backup, current.get(name), trades):
+            hidden[name] = backup
+    return hidden
+
+
+def _forgotten(
+    connection: Connection,
+    current: Mapping[str, Table],
+    backups: Mapping[str, Table | None],
+    hidden: Mapping[str, Table],
+) -> Table | None:
+    """Return the newest backup of trades if it is from before there were orders, and there are still none."""
+    backup, orders = backups["trades"], current.get("orders")
+    if backup is None or "trades" in hidden or not _knows_orders(backup) or backups["orders"] is not None:
+        return None
+    return backup if orders is None or not row_count(connection, orders) else None
 
 
 def _knows_orders(trades: Table | None) -> bool:

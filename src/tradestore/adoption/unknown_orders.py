@@ -6,28 +6,27 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, insert, select
 
 from tradestore.adoption.carried_rows import CarriedRows
-from tradestore.adoption.plan import ORDER_IDS, AdoptionPlan, TablePlan
+from tradestore.adoption.plan import ORDER_IDS
 
 __all__ = ["store_unknown_orders"]
 
 
 def store_unknown_orders(
-    connection: Connection, plan: AdoptionPlan, rows: CarriedRows, places: Mapping[str, Table], new: Mapping[str, Table]
+    connection: Connection, rows: CarriedRows, places: Mapping[str, Table], new: Mapping[str, Table]
 ) -> int:
     """Make an order of every order number of a trade that no order has: entries and exits first, then stop losses.
 
     Returns:
         How many there were.
     """
-    trades = plan.of("trades")
-    if trades is None or "orders" not in new:
+    if "orders" not in new:
         return 0
     orders = new["orders"]
     known = {(pair, number) for pair, number in connection.execute(select(orders.c.ft_pair, orders.c.order_id))}
     number = connection.scalar(select(func.max(orders.c.id))) or 0
     made = []
     for name in ORDER_IDS:
-        for trade_id, pair, order_id, side in sorted(_known_by(connection, trades, rows, places, name)):
+        for trade_id, pair, order_id, side in sorted(_known_by(connection, rows, places, name)):
             if (pair, order_id) not in known:
                 known.add((pair, order_id))
                 number += 1
@@ -38,10 +37,9 @@ def store_unknown_orders(
 
 
 def _known_by(
-    connection: Connection, trades: TablePlan, rows: CarriedRows, places: Mapping[str, Table], name: str
+    connection: Connection, rows: CarriedRows, places: Mapping[str, Table], name: str
 ) -> Iterator[tuple[int, str, str, str]]:
-    for origin, query in zip(trades.origins, rows.selects(trades, places), strict=True):
-        source = places.get(origin.name, origin)
+    for source, query in rows.trades_with_orders(places):
         if name not in source.c:
             continue
         carried = query.add_columns(source.c[name].label(name)).where(source.c[name].is_not(None)).subquery()
