@@ -22,8 +22,8 @@ def obstacles(connection: Connection, plan: AdoptionPlan, rows: CarriedRows) -> 
     if undecided is not None and (orders := connection.execute(undecided.limit(_SHOWN)).all()):
         listed = _listed([f"{number} of {pair}" for number, pair in orders])
         found.append(
-            f"orders {listed}: an old trade, hidden in a backup, and a newer one have the number and the pair that they "
-            "name, so they may belong to either. Give the newer trades and their orders numbers of their own."
+            f"orders {listed}: an old trade, hidden in a backup, and a newer one have the number and the pair that "
+            "they name, so they may belong to either. Give the newer trades and their orders numbers of their own."
         )
     return found
 
