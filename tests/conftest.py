@@ -4,7 +4,7 @@ import os
 import signal
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -21,6 +21,7 @@ hypothesis.settings.load_profile("tradestore")
 
 ENGINES_KEY = pytest.StashKey[list[Backend]]()
 ENGINE_PROPERTY = "engine"
+KILLS_PROPERTY = "kills"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -88,6 +89,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         else:
             verdict = f"{ran[backend.id]} tests ran"
         terminalreporter.line(f"{backend.id}: {verdict}")
+    kills = [
+        line
+        for report in terminalreporter.stats.get("passed", [])
+        for name, line in getattr(report, "user_properties", [])
+        if name == KILLS_PROPERTY and report.when == "call"
+    ]
+    if kills:
+        terminalreporter.section("killed and reopened")
+    for line in sorted(kills):
+        terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session")
@@ -128,6 +139,16 @@ def store_url(backend: Backend, request: pytest.FixtureRequest, tmp_path: Path) 
         server.create_database()
         return server.url(backend.scheme)
     return f"sqlite:///{tmp_path / 'store.sqlite'}" if backend.persistent else "sqlite://"
+
+
+@pytest.fixture
+def note_kills(backend: Backend, request: pytest.FixtureRequest) -> Callable[[str, int], None]:
+    """Return what tells the closing lines at how many points something was killed."""
+
+    def note(what: str, points: int) -> None:
+        request.node.user_properties.append((KILLS_PROPERTY, f"{backend.id}: {what}, at {points} points"))
+
+    return note
 
 
 @pytest.fixture
