@@ -36,10 +36,10 @@ def write_rows(connection: Connection, cargo: Cargo, values: Sequence[Sequence[A
     if not values or not values[0]:
         return
     engine, stored = connection.engine, cargo.stored
-    can_copy = engine.dialect.name != "postgresql" or event.contains(engine, "do_execute", copy_data)
-    is_plain = Kind.OWN not in stored.kinds and can_copy
+    is_postgresql = engine.dialect.name == "postgresql"
+    is_plain = Kind.OWN not in stored.kinds and (not is_postgresql or event.contains(engine, "do_execute", copy_data))
     columns = {
-        column.key: driver_values(kind, of_column, engine.dialect.name, is_copied=is_plain)
+        column.key: driver_values(kind, of_column, engine.dialect.name, is_copied=is_plain and is_postgresql)
         for kind, column, of_column in zip(stored.kinds, stored.columns, values, strict=True)
     }
     try:
