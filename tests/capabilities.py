@@ -25,6 +25,7 @@ class Backend:
         checks_types: The engine itself refuses a text that is too long or not of the column's type.
         counts_rows: The engine keeps statistics for its planner by itself, without being told to.
         first_driver: None above is the same engine by another driver: enough where drivers make no difference.
+        sequences: Ids come from sequences, which have names of their own and know nothing of ids that are there.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Backend:
     checks_types: bool = True
     counts_rows: bool = True
     first_driver: bool = True
+    sequences: bool = False
 
     @property
     def networked(self) -> bool:
@@ -57,8 +59,14 @@ BACKENDS = (
         id="sqlite-memory", scheme="sqlite", persistent=False, row_locks=False, checks_types=False, counts_rows=False
     ),
     Backend(id="sqlite-file", scheme="sqlite", row_locks=False, checks_types=False, counts_rows=False),
-    Backend(id="postgresql-psycopg2", scheme="postgresql", server=PostgresServer),
-    Backend(id="postgresql-psycopg", scheme="postgresql+psycopg", server=PostgresServer, first_driver=False),
+    Backend(id="postgresql-psycopg2", scheme="postgresql", server=PostgresServer, sequences=True),
+    Backend(
+        id="postgresql-psycopg",
+        scheme="postgresql+psycopg",
+        server=PostgresServer,
+        first_driver=False,
+        sequences=True,
+    ),
     Backend(id="mysql", scheme="mysql", server=MariaDBServer, transactional_ddl=False),
     Backend(id="mariadb", scheme="mariadb", server=MariaDBServer, transactional_ddl=False, first_driver=False),
 )

@@ -15,7 +15,7 @@ from tradestore._session import SessionType, scoped
 from tradestore._sqltypes import Number, UtcDateTime
 from tradestore.constants import TAG_LENGTH
 
-__all__ = ["ModelBase", "SessionType", "StoredRecord", "compare_every_letter"]
+__all__ = ["NAMING_CONVENTION", "ModelBase", "SessionType", "StoredRecord", "compare_every_letter"]
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -135,9 +135,15 @@ def _fixed_defaults(kind: type[ModelBase]) -> Mapping[str, Any]:
     return {name: default.arg for name, default in defaults.items() if default is not None and default.is_scalar}
 
 
-@event.listens_for(ModelBase.metadata, "before_create")
 def compare_every_letter(metadata: MetaData, connection: Connection, **_: Any) -> None:
-    """Let MariaDB and MySQL tell texts apart as the other engines do: by case, by accent, and by a blank at the end."""
+    """Let MariaDB and MySQL tell texts apart as the other engines do: by case, by accent, and by a blank at the end.
+
+    It is to be called before the tables are created.
+
+    Args:
+        metadata: Of the tables.
+        connection: On which they will be created.
+    """
     dialect = connection.dialect
     if dialect.name not in {"mysql", "mariadb"}:
         return
@@ -145,3 +151,6 @@ def compare_every_letter(metadata: MetaData, connection: Connection, **_: Any) -
     for table in metadata.tables.values():
         for option, value in rules.items():
             table.kwargs[f"{dialect.name}_{option}"] = value
+
+
+event.listen(ModelBase.metadata, "before_create", compare_every_letter)

@@ -17,6 +17,7 @@ __all__ = [
     "PROFIT_DECIMALS",
     "SIDE_LENGTH",
     "TAG_LENGTH",
+    "TRANSFER_TABLE",
     "BuySell",
     "LongShort",
 ]
@@ -47,3 +48,6 @@ ID_LENGTH: Final = 255
 ORDER_TYPE_LENGTH: Final = 50
 KEY_LENGTH: Final = 50
 CUSTOM_DATA_KEY_LENGTH: Final = 255
+
+TRANSFER_TABLE: Final = "tradestore_transfer"
+"""How far a transfer into a database has come; the table is there until the transfer has ended."""

@@ -6,8 +6,11 @@
     │   ├── MissingDriver             (also ImportError)
     │   ├── DatabaseUnreachable       (also ConnectionError)
     │   ├── DatabaseNotReady          (also RuntimeError) no ``init_db`` yet, or closed since
-    │   └── MigrationError
-    │       └── SchemaTooNew          written by a newer library: refused before anything is read
+    │   ├── MigrationError
+    │   │   └── SchemaTooNew          written by a newer library: refused before anything is read
+    │   └── TransferError             one database cannot be copied into another, or not as a whole
+    │       ├── TargetNotEmpty        the other one has rows of its own
+    │       └── TransferConflict      both have a row of the same id or key, with different content
     ├── DependencyException           the data that was handed in doesn't fit
     │   ├── InvalidValue              (also ValueError) a number, date or text that can't be kept
     │   └── InvalidOrder              (also ValueError) an exchange answer that is no order of ours
@@ -31,7 +34,10 @@ __all__ = [
     "MissingDriver",
     "OperationalException",
     "SchemaTooNew",
+    "TargetNotEmpty",
     "TradeStoreError",
+    "TransferConflict",
+    "TransferError",
 ]
 
 
@@ -65,6 +71,18 @@ class MigrationError(OperationalException):
 
 class SchemaTooNew(MigrationError):
     """The database was written by a newer version of the library."""
+
+
+class TransferError(OperationalException):
+    """One database cannot be copied into another one, or what arrived is not what was sent."""
+
+
+class TargetNotEmpty(TransferError):
+    """The database to be copied into has rows that are not the source's."""
+
+
+class TransferConflict(TransferError):
+    """Two databases to be merged have rows of the same id, or of the same key, with different content."""
 
 
 class DependencyException(TradeStoreError):

@@ -1,6 +1,6 @@
 """Opening a database."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -21,8 +21,15 @@ from tradestore._errors import meaningful_errors
 from tradestore._session import REQUEST_ID_CTX_KEY, bind, bound_engine, get_request_or_thread_id, scoped
 from tradestore._session import request_id_context as _request_id_ctx_var  # noqa: F401 - web servers import it here
 from tradestore.base import ModelBase, SessionType
+from tradestore.constants import TRANSFER_TABLE
 from tradestore.database import Database
-from tradestore.exceptions import DatabaseUnreachable, InvalidDatabaseUrl, MigrationError, MissingDriver
+from tradestore.exceptions import (
+    DatabaseUnreachable,
+    InvalidDatabaseUrl,
+    MigrationError,
+    MissingDriver,
+    TransferError,
+)
 from tradestore.key_value_store import KeyValueStoreModel
 from tradestore.migrations import check_migrate, set_sqlite_to_wal
 from tradestore.pairlock import PairLock
@@ -43,6 +50,9 @@ __all__ = [
     "custom_data_rpc_wrapper",
     "get_request_or_thread_id",
     "init_db",
+    "open_engine",
+    "prepare_tables",
+    "present_tables",
     "resolve_db_url",
 ]
 
@@ -85,6 +95,7 @@ def init_db(
         MissingDriver: If the driver that it asks for is not installed.
         DatabaseUnreachable: If nobody answers there, or the login is refused.
         MigrationError: If the tables there cannot be brought up to date, or are newer than the library.
+        TransferError: If a transfer into it was cut short, so that a part of its rows is missing.
         DatabaseBusy: If somebody else kept the database locked.
     """
     options = PoolOptions(
@@ -94,12 +105,13 @@ def init_db(
         pool_recycle=pool_recycle,
         busy_timeout=busy_timeout,
     )
-    url = check_url(db_url)
-    engine = _create_engine(url, options)
+    engine = open_engine(db_url, options)
     # A transaction that this scope left open would lock the same database against its own preparation.
     scoped.remove()
     try:
-        _prepare_tables(engine, url)
+        previous_tables = present_tables(engine)
+        _refuse_half_a_copy(engine, previous_tables)
+        prepare_tables(engine, previous_tables)
     except BaseException:
         engine.dispose()
         raise
@@ -110,7 +122,18 @@ def init_db(
     return Database(engine)
 
 
-def _create_engine(url: URL, options: PoolOptions) -> Engine:
+def open_engine(db_url: str, options: PoolOptions) -> Engine:
+    """Return an engine whose connections behave as the library promises; nothing is opened yet, and nothing bound.
+
+    Args:
+        db_url: As for :func:`init_db`.
+        options: How connections are kept.
+
+    Raises:
+        InvalidDatabaseUrl: If the URL cannot be used.
+        MissingDriver: If the driver that it asks for is not installed.
+    """
+    url = check_url(db_url)
     try:
         engine = create_engine(url.render_as_string(hide_password=False), **engine_arguments(url, options))
     except (ArgumentError, TypeError, ValueError) as e:
@@ -124,14 +147,33 @@ def _create_engine(url: URL, options: PoolOptions) -> Engine:
     return engine
 
 
-def _prepare_tables(engine: Engine, url: URL) -> None:
+def present_tables(engine: Engine) -> list[str]:
+    """Return the names of the tables that a database has, which is the first thing that it is asked.
+
+    Raises:
+        InvalidDatabaseUrl: If the driver cannot use the URL.
+        DatabaseUnreachable: If nobody answers there, or the login is refused.
+    """
     try:
         with engine.connect() as connection:
-            previous_tables = inspect(connection).get_table_names()
+            return inspect(connection).get_table_names()
     except DBAPIError as e:
-        raise _unreachable(url, e) from e
+        raise _unreachable(engine.url, e) from e
     except (ArgumentError, OSError, TypeError, ValueError) as e:
-        raise _unusable(url, e) from None
+        raise _unusable(engine.url, e) from None
+
+
+def prepare_tables(engine: Engine, previous_tables: Sequence[str]) -> None:
+    """Bring the tables of a database up to date.
+
+    Args:
+        engine: Of the database.
+        previous_tables: Those that it has.
+
+    Raises:
+        MigrationError: If that cannot be done, or they are newer than the library.
+        DatabaseBusy: If somebody else kept the database locked.
+    """
     try:
         with meaningful_errors():
             check_migrate(engine, ModelBase, previous_tables)
@@ -139,8 +181,17 @@ def _prepare_tables(engine: Engine, url: URL) -> None:
     except (CompileError, DBAPIError) as e:
         reason = str(e.orig if isinstance(e, DBAPIError) else e).strip()
         advice = _HINT_ON_TABLES if isinstance(e, DBAPIError) else "give each text column of your models a length."
-        msg = f"The tables of {masked(url)} cannot be brought up to date ({reason}): {advice}"
+        msg = f"The tables of {masked(engine.url)} cannot be brought up to date ({reason}): {advice}"
         raise MigrationError(msg) from e
+
+
+def _refuse_half_a_copy(engine: Engine, present: Sequence[str]) -> None:
+    if TRANSFER_TABLE in present:
+        msg = (
+            f"{masked(engine.url)} has only a part of what a transfer was copying into it. Nothing was changed: run "
+            "the same transfer again, which goes on where it stopped, or begin with an empty database."
+        )
+        raise TransferError(msg)
 
 
 def _unusable(url: URL, error: Exception) -> InvalidDatabaseUrl:

@@ -1,0 +1,37 @@
+"""What the tests of operations share: a furnished source beside the engine under test."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.capabilities import Backend
+from tests.operations.furniture import furnish
+
+NewUrl = Callable[[], str]
+
+
+@pytest.fixture
+def source_url(tmp_path: Path) -> str:
+    """Return the URL of a file that has something of everything."""
+    url = f"sqlite:///{tmp_path / 'source.sqlite'}"
+    furnish(url)
+    return url
+
+
+@pytest.fixture
+def new_file(tmp_path: Path) -> NewUrl:
+    """Return a function that gives the URL of another file each time."""
+    numbers = iter(range(100))
+    return lambda: f"sqlite:///{tmp_path / f'file{next(numbers)}.sqlite'}"
+
+
+@pytest.fixture
+def other_url(backend: Backend, request: pytest.FixtureRequest, new_file: NewUrl) -> str:
+    """Return the URL of a second empty database on the engine under test."""
+    if not backend.networked:
+        return new_file()
+    server = request.getfixturevalue("server")
+    server.create_database("tradestore_other")
+    url: str = server.url(backend.scheme, "tradestore_other")
+    return url
