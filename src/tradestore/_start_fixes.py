@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Connection, Engine, Update, and_, false, not_, or_, select, true, update
+from sqlalchemy import Connection, Engine, TableClause, Update, and_, false, not_, or_, select, true, update
 from sqlalchemy import column as sql_column
 from sqlalchemy import table as sql_table
 from sqlalchemy.types import Boolean, Double, Integer, String
@@ -39,7 +39,7 @@ def fix_old_dry_orders(engine: Engine) -> None:
     Args:
         engine: Of the database.
     """
-    _run(engine, _dry_orders())
+    _run(engine, _dry_orders(_TRADES, _ORDERS))
 
 
 def fix_wrong_max_stake_amount(engine: Engine) -> None:
@@ -50,12 +50,12 @@ def fix_wrong_max_stake_amount(engine: Engine) -> None:
     Args:
         engine: Of the database.
     """
-    _run(engine, _leveraged_stakes())
+    _run(engine, _leveraged_stakes(_TRADES))
 
 
-def start_fixes(connection: Connection) -> None:
-    """Do all of this in the transaction of a connection."""
-    for fix in (_dry_orders(), _leveraged_stakes()):
+def start_fixes(connection: Connection, trades: TableClause, orders: TableClause) -> None:
+    """Do all of this in the transaction of a connection, in tables that need not have their names yet."""
+    for fix in (_dry_orders(trades, orders), _leveraged_stakes(trades)):
         if _is_needed(connection, fix):
             connection.execute(fix)
 
@@ -74,25 +74,25 @@ def _is_needed(connection: Connection, fix: Update) -> bool:
     return connection.execute(select(fix.table).where(condition).limit(1)).first() is not None
 
 
-def _dry_orders() -> Update:
-    open_trades = select(_TRADES.c.id).where(_TRADES.c.is_open.is_(true()))
+def _dry_orders(trades: TableClause, orders: TableClause) -> Update:
+    open_trades = select(trades.c.id).where(trades.c.is_open.is_(true()))
     return (
-        update(_ORDERS)
+        update(orders)
         .where(
-            _ORDERS.c.ft_is_open.is_(true()),
-            _ORDERS.c.order_id.like("dry%"),
-            or_(_ORDERS.c.ft_order_side == _STOP_LOSS, _ORDERS.c.ft_trade_id.not_in(open_trades)),
+            orders.c.ft_is_open.is_(true()),
+            orders.c.order_id.like("dry%"),
+            or_(orders.c.ft_order_side == _STOP_LOSS, orders.c.ft_trade_id.not_in(open_trades)),
         )
         .values(ft_is_open=false())
     )
 
 
-def _leveraged_stakes() -> Update:
+def _leveraged_stakes(trades: TableClause) -> Update:
     return (
-        update(_TRADES)
+        update(trades)
         .where(
-            and_(not_(_TRADES.c.is_open), _TRADES.c.record_version < _WITHOUT_LEVERAGE),
-            and_(_TRADES.c.leverage > 1.0, _TRADES.c.max_stake_amount != 0.0),
+            and_(not_(trades.c.is_open), trades.c.record_version < _WITHOUT_LEVERAGE),
+            and_(trades.c.leverage > 1.0, trades.c.max_stake_amount != 0.0),
         )
-        .values(max_stake_amount=_TRADES.c.max_stake_amount / _TRADES.c.leverage, record_version=_WITHOUT_LEVERAGE)
+        .values(max_stake_amount=trades.c.max_stake_amount / trades.c.leverage, record_version=_WITHOUT_LEVERAGE)
     )

@@ -30,7 +30,7 @@ from tradestore._revisions import (
 from tradestore._scan import Scan, SchemaState, scan_database
 from tradestore._schema_lock import LOCK_TIMEOUT, PAUSE, alone
 from tradestore._sequences import get_last_sequence_ids, set_sequence_ids
-from tradestore._start_fixes import fix_old_dry_orders, fix_wrong_max_stake_amount, start_fixes
+from tradestore._start_fixes import fix_old_dry_orders, fix_wrong_max_stake_amount
 from tradestore.adoption.adopt import adopting
 from tradestore.base import ModelBase
 
@@ -164,7 +164,6 @@ def _complete(connection: Connection, metadata: MetaData, previous_tables: Seque
         metadata.create_all(connection)
         if is_new:
             _complete_indexes(connection, metadata)
-            start_fixes(connection)
             put_stamp(connection, HEAD)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Connection, Enum, Select, String, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Enum, Select, String, func, or_, select
 
 from tradestore.adoption.carried_rows import CarriedRows
 from tradestore.adoption.plan import AdoptionPlan, TablePlan
@@ -32,20 +32,25 @@ def _in(connection: Connection, table: TablePlan, query: Select[Any]) -> Iterato
     # PostgreSQL may not have the types of its own that some columns get.
     columns = [column for column in table.target.columns if not isinstance(column.type, Enum)]
     carried = query.with_only_columns(*(query.selected_columns[column.name] for column in columns)).subquery()
-    for column in columns:
-        value = carried.c[column.name]
-        if not column.nullable and not column.primary_key:
-            yield from _rows(connection, carried.c.id, value.is_(None), f"{table.name}.{column.name} is missing in row")
-        limit = _limit(connection, column)
-        if limit is not None:
-            what = f"{table.name}.{column.name} has more than {limit} characters in row"
-            yield from _rows(connection, carried.c.id, func.char_length(value) > limit, what)
+    faults = [
+        (what, wrong) for column in columns for what, wrong in _faults(connection, column, carried.c[column.name])
+    ]
+    number = carried.c.id
+    # One look at all of them is enough where nothing is wrong, which is the rule.
+    if connection.execute(select(number).where(or_(*(wrong for _, wrong in faults))).limit(1)).first() is None:
+        return
+    for what, wrong in faults:
+        if ids := list(connection.scalars(select(number).where(wrong).order_by(number).limit(_SHOWN))):
+            yield f"{table.name}.{what} in row {_listed(ids)}: give it a value that fits."
 
 
-def _rows(connection: Connection, number: ColumnElement[int], wrong: ColumnElement[bool], what: str) -> Iterator[str]:
-    ids = list(connection.scalars(select(number).where(wrong).order_by(number).limit(_SHOWN)))
-    if ids:
-        yield f"{what} {_listed(ids)}: give it a value that fits."
+def _faults(
+    connection: Connection, column: Column[Any], value: ColumnElement[Any]
+) -> Iterator[tuple[str, ColumnElement[bool]]]:
+    if not column.nullable and not column.primary_key:
+        yield f"{column.name} is missing", value.is_(None)
+    if (limit := _limit(connection, column)) is not None:
+        yield f"{column.name} has more than {limit} characters", func.char_length(value) > limit
 
 
 def _limit(connection: Connection, column: Column[Any]) -> int | None:
