@@ -82,6 +82,8 @@ FLOORS = (
         "_schema_lock",
         "_sqlite_backup",
         "_sqlite_tables",
+        "_start_fixes",
+        "_legacy_names",
         "pairlock_middleware",
     },
     {"models", "usedb_context"},

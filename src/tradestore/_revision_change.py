@@ -153,6 +153,8 @@ def _go_back(
             raise MigrationError(msg) from error
         return
     try:
+        # What was written since the last change of a table is undone as everywhere.
+        connection.exec_driver_sql("ROLLBACK")
         put_stamp(connection, _after_half_done(stamp_of(connection), target, direction))
         run_scripts(connection, "downgrade" if direction == "upgrade" else "upgrade", origin)
         _note.drop(connection)

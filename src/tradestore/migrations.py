@@ -15,6 +15,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from tradestore._engine import is_memory
 from tradestore._errors import is_retryable
+from tradestore._legacy_names import get_backup_name, get_column_def, has_column
 from tradestore._revision_change import change_revision, is_unfinished
 from tradestore._revisions import (
     HEAD,
@@ -26,6 +27,7 @@ from tradestore._revisions import (
     stamp_of,
 )
 from tradestore._schema_lock import LOCK_TIMEOUT, PAUSE, alone
+from tradestore._start_fixes import fix_old_dry_orders, fix_wrong_max_stake_amount
 from tradestore.exceptions import MigrationError
 
 __all__ = [
@@ -35,6 +37,11 @@ __all__ = [
     "check_migrate",
     "current",
     "downgrade",
+    "fix_old_dry_orders",
+    "fix_wrong_max_stake_amount",
+    "get_backup_name",
+    "get_column_def",
+    "has_column",
     "head",
     "history",
     "set_sqlite_to_wal",
@@ -108,7 +115,7 @@ def check(engine: Engine, metadata: MetaData) -> list[Any]:
 def check_migrate(engine: Engine, decl_base: type[DeclarativeBase], previous_tables: Sequence[str]) -> None:
     """Bring a database to the tables that the models need; one that nobody used yet gets them all.
 
-    Of two processes that do this at once, one works and the other waits.
+    Of two processes that do this at once, one works and the other waits. A database that is up to date is only read.
 
     Args:
         engine: Of the database.
@@ -126,16 +133,10 @@ def check_migrate(engine: Engine, decl_base: type[DeclarativeBase], previous_tab
         is_complete = stamped == HEAD and _tables_are_there(connection, decl_base.metadata)
     if is_behind:
         upgrade(engine)
-    if is_complete:
-        return
-    with alone(engine) as connection:
-        is_new = stamp_of(connection) is None
-        if is_new and previous_tables:
-            _refuse_foreign(connection, decl_base.metadata)
-        decl_base.metadata.create_all(connection)
-        if is_new:
-            _complete_indexes(connection, decl_base.metadata)
-            put_stamp(connection, HEAD)
+    if not is_complete:
+        _create_missing(engine, decl_base.metadata, previous_tables)
+    fix_old_dry_orders(engine)
+    fix_wrong_max_stake_amount(engine)
 
 
 def set_sqlite_to_wal(engine: Engine) -> None:
@@ -156,9 +157,23 @@ def set_sqlite_to_wal(engine: Engine) -> None:
             return
 
 
+def _create_missing(engine: Engine, metadata: MetaData, previous_tables: Sequence[str]) -> None:
+    with alone(engine) as connection:
+        is_new = stamp_of(connection) is None
+        if is_new and previous_tables:
+            _refuse_foreign(connection, metadata)
+        metadata.create_all(connection)
+        if is_new:
+            _complete_indexes(connection, metadata)
+            put_stamp(connection, HEAD)
+
+
 def _tables_are_there(connection: Connection, metadata: MetaData) -> bool:
-    present = inspect(connection)
-    return all(present.has_table(table.name, schema=table.schema) for table in metadata.tables.values())
+    inspector = inspect(connection)
+    present = {
+        schema: set(inspector.get_table_names(schema)) for schema in {t.schema for t in metadata.tables.values()}
+    }
+    return all(table.name in present[table.schema] for table in metadata.tables.values())
 
 
 def _complete_indexes(connection: Connection, metadata: MetaData) -> None:
