@@ -24,6 +24,7 @@ class Backend:
         transactional_ddl: A transaction that is rolled back takes its schema changes along.
         checks_types: The engine itself refuses a text that is too long or not of the column's type.
         counts_rows: The engine keeps statistics for its planner by itself, without being told to.
+        views_hold_columns: A column that a view reads cannot be given another type.
         first_driver: None above is the same engine by another driver: enough where drivers make no difference.
         sequences: Ids come from sequences, which have names of their own and know nothing of ids that are there.
     """
@@ -36,6 +37,7 @@ class Backend:
     transactional_ddl: bool = True
     checks_types: bool = True
     counts_rows: bool = True
+    views_hold_columns: bool = False
     first_driver: bool = True
     sequences: bool = False
 
@@ -59,11 +61,18 @@ BACKENDS = (
         id="sqlite-memory", scheme="sqlite", persistent=False, row_locks=False, checks_types=False, counts_rows=False
     ),
     Backend(id="sqlite-file", scheme="sqlite", row_locks=False, checks_types=False, counts_rows=False),
-    Backend(id="postgresql-psycopg2", scheme="postgresql", server=PostgresServer, sequences=True),
+    Backend(
+        id="postgresql-psycopg2",
+        scheme="postgresql",
+        server=PostgresServer,
+        views_hold_columns=True,
+        sequences=True,
+    ),
     Backend(
         id="postgresql-psycopg",
         scheme="postgresql+psycopg",
         server=PostgresServer,
+        views_hold_columns=True,
         first_driver=False,
         sequences=True,
     ),

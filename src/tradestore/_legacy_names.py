@@ -1,4 +1,4 @@
-"""Names that other layers' upgrades have given and looked for."""
+"""Documented names for reading the tables of older bots: columns as an inspector tells them, and backup tables."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,25 +7,37 @@ from typing import Any
 __all__ = ["get_backup_name", "get_column_def", "has_column"]
 
 
-def get_backup_name(tabs: Sequence[str], prefix: str) -> str:
-    """Return a name for a backup that no table has yet.
+def has_column(columns: Iterable[Mapping[str, Any]], name: str) -> bool:
+    """Tell whether a column is among those of a table.
 
     Args:
-        tabs: All tables whose names begin with that of the table to back up, itself among them.
-        prefix: The backup's name but for the number, ``trades_bak`` say.
-
-    Returns:
-        The prefix with a number: one less than there are tables, or above the highest that is there.
+        columns: As ``inspect(engine).get_columns(table)`` returns them.
+        name: Its name.
     """
-    used = [int(match[1]) for name in tabs if (match := re.fullmatch(re.escape(prefix) + r"(\d+)", name))]
-    return f"{prefix}{max(len(tabs) - 1, max(used, default=-1) + 1, 0)}"
-
-
-def has_column(columns: Iterable[Mapping[str, Any]], name: str) -> bool:
-    """Tell whether a column is among those that SQLAlchemy's inspector has found in a table."""
     return any(column["name"] == name for column in columns)
 
 
 def get_column_def(columns: Iterable[Mapping[str, Any]], column: str, default: str) -> str:
-    """Return a column's name if SQLAlchemy's inspector has found it in a table, else what stands in for it in SQL."""
+    """Return a column's name where the table has it, else what stands for it in a query.
+
+    Args:
+        columns: As ``inspect(engine).get_columns(table)`` returns them.
+        column: Its name.
+        default: An SQL expression, such as ``null`` or ``0.0``.
+    """
     return column if has_column(columns, column) else default
+
+
+def get_backup_name(tabs: Sequence[str], prefix: str) -> str:
+    """Return a name for a backup table that no table has.
+
+    Args:
+        tabs: The tables whose names begin as that of the table to back up, itself among them.
+        prefix: What the number goes behind, such as ``trades_bak``.
+
+    Returns:
+        The prefix with a number: that of the other tables, or the one after the highest that is in use.
+    """
+    numbered = re.compile(re.escape(prefix) + r"(\d+)", re.IGNORECASE)
+    used = [int(found[1]) for each in tabs if (found := numbered.fullmatch(each))]
+    return f"{prefix}{max(0, len(tabs) - 1, *(number + 1 for number in used))}"

@@ -125,14 +125,14 @@ def _change(connection: Connection, direction: Direction, origin: str | None, ta
         run_scripts(connection, direction, target)
         _compare(connection, before, direction)
         return
-    _put_note(connection, direction, origin, target)
     try:
+        _put_note(connection, direction, origin, target)
         run_scripts(connection, direction, target)
         _compare(connection, before, direction)
+        _note.drop(connection)
     except BaseException as e:
         _go_back(connection, direction, origin, target, e)
         raise
-    _note.drop(connection)
 
 
 def _put_note(connection: Connection, direction: Direction, origin: str | None, target: str | None) -> None:
@@ -153,6 +153,9 @@ def _go_back(
             raise MigrationError(msg) from error
         return
     try:
+        # What was written since the last change of a table is undone as everywhere.
+        connection.exec_driver_sql("ROLLBACK")
+        _put_note(connection, direction, origin, target)
         put_stamp(connection, _after_half_done(stamp_of(connection), target, direction))
         run_scripts(connection, "downgrade" if direction == "upgrade" else "upgrade", origin)
         _note.drop(connection)

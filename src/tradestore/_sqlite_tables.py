@@ -67,20 +67,22 @@ def retyped(statement: str, name: str, types: Mapping[str, str]) -> str:
     """Return a CREATE TABLE statement with another name of the table and other types of some columns."""
     wanted = {column.lower(): kind for column, kind in types.items()}
     written = [f"CREATE TABLE {_quoted(name)} "]
-    depth, begins_item, in_type = 0, False, False
+    depth, begins_item, in_type, gap = 0, False, False, ""
     for piece, is_name, is_space in _pieces(statement[_start_of_columns(statement) :]):
         if is_space:
-            written.append(piece)
+            gap = piece
             continue
         if in_type and depth == 1:
             in_type = not (piece in {",", ")"} or (is_name and piece.lower() in _CONSTRAINTS))
         if not in_type:
-            written.append(piece)
+            written += [gap, piece]
+        gap = ""
         if begins_item and is_name and _plain(piece) in wanted:
             written.append(f" {wanted[_plain(piece)]}")
             in_type = True
         begins_item = (depth, piece) in {(0, "("), (1, ",")}
         depth += (piece == "(") - (piece == ")")
+    written.append(gap)
     return "".join(written)
 
 

@@ -1,98 +1,129 @@
-"""What is put right at each start in what older versions, and other layers, have stored."""
+"""Rows of older bots that are put right at every start: whoever may have written since, an old bot or a new one."""
 
-from typing import Final
+import logging
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Engine, TableClause, Update, and_, false, not_, or_, select, true, update
-from sqlalchemy import column as sql_column
-from sqlalchemy import table as sql_table
-from sqlalchemy.types import Boolean, Double, Integer, String
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Double,
+    Engine,
+    Integer,
+    String,
+    TableClause,
+    and_,
+    column,
+    literal,
+    or_,
+    select,
+    table,
+    true,
+    update,
+)
 
-from tradestore._schema_lock import alone
+from tradestore._engine import take_write_lock
+from tradestore.constants import RECORD_VERSION
 
-__all__ = ["fix_old_dry_orders", "fix_wrong_max_stake_amount", "start_fixes"]
+__all__ = ["correct_rows", "fix_old_dry_orders", "fix_wrong_max_stake_amount"]
 
-_TRADES: Final = sql_table(
+logger = logging.getLogger(__name__)
+
+_TRADES: Final = table(
     "trades",
-    sql_column("id", Integer),
-    sql_column("is_open", Boolean),
-    sql_column("leverage", Double),
-    sql_column("max_stake_amount", Double),
-    sql_column("record_version", Integer),
+    column("id", Integer),
+    column("is_open", Boolean),
+    column("leverage", Double),
+    column("max_stake_amount", Double),
+    column("record_version", Integer),
 )
-_ORDERS: Final = sql_table(
+_ORDERS: Final = table(
     "orders",
-    sql_column("ft_trade_id", Integer),
-    sql_column("ft_order_side", String),
-    sql_column("ft_is_open", Boolean),
-    sql_column("order_id", String),
+    column("ft_trade_id", Integer),
+    column("ft_is_open", Boolean),
+    column("ft_order_side", String),
+    column("order_id", String),
 )
-_STOP_LOSS: Final = "stoploss"
-_WITHOUT_LEVERAGE: Final = 2
-"""The version of a trade's row whose highest stake is without leverage."""
 
 
 def fix_old_dry_orders(engine: Engine) -> None:
-    """Close the orders that a dry run has left open: no exchange knows them, and the bot that did is gone.
-
-    These are its stop losses, and the other orders of trades that are closed.
+    """Close orders of dry runs that nobody will ever fill: stops, and orders of trades that are not open.
 
     Args:
-        engine: Of the database.
+        engine: Of a database that is up to date. It is written to only where there is such an order.
     """
-    _run(engine, _dry_orders(_TRADES, _ORDERS))
+    _fix(engine, _old_dry_orders(_TRADES, _ORDERS))
 
 
 def fix_wrong_max_stake_amount(engine: Engine) -> None:
-    """Take the leverage out of the highest stake of closed trades, which versions before March 2025 stored with it.
+    """Take the leverage out of the largest stake of closed trades that older bots stored with it.
 
-    A trade that this was done for has ``record_version`` 2, so that it is done once.
+    Such trades have a ``record_version`` below 2; the corrected ones get 2, and so does every trade whose largest stake
+    is computed anew.
 
     Args:
-        engine: Of the database.
+        engine: Of a database that is up to date. It is written to only where there is such a trade.
     """
-    _run(engine, _leveraged_stakes(_TRADES))
+    _fix(engine, _wrong_stakes(_TRADES))
 
 
-def start_fixes(connection: Connection, trades: TableClause, orders: TableClause) -> None:
-    """Do all of this in the transaction of a connection, in tables that need not have their names yet."""
-    for fix in (_dry_orders(trades, orders), _leveraged_stakes(trades)):
+def correct_rows(connection: Connection, trades: TableClause, orders: TableClause) -> None:
+    """Do both in the transaction of a connection, with tables that may have other names.
+
+    Args:
+        connection: To the database.
+        trades: The table of trades.
+        orders: The table of their orders.
+    """
+    for fix in (_old_dry_orders(trades, orders), _wrong_stakes(trades)):
         if _is_needed(connection, fix):
-            connection.execute(fix)
+            _correct(connection, fix)
 
 
-def _run(engine: Engine, fix: Update) -> None:
+class _Fix(NamedTuple):
+    what: str
+    rows: TableClause
+    is_wrong: ColumnElement[bool]
+    values: Mapping[str, Any]
+
+
+def _old_dry_orders(trades: TableClause, orders: TableClause) -> _Fix:
+    open_trades = select(trades.c.id).where(trades.c.is_open == true())
+    is_old = and_(
+        orders.c.ft_is_open == true(),
+        orders.c.order_id.like("dry%"),
+        or_(orders.c.ft_order_side == "stoploss", orders.c.ft_trade_id.not_in(open_trades)),
+    )
+    return _Fix("open orders of old dry runs", orders, is_old, {"ft_is_open": False})
+
+
+def _wrong_stakes(trades: TableClause) -> _Fix:
+    is_wrong = and_(
+        trades.c.record_version < RECORD_VERSION,
+        trades.c.leverage > 1,
+        trades.c.is_open != true(),
+        trades.c.max_stake_amount != 0,
+    )
+    values = {"max_stake_amount": trades.c.max_stake_amount / trades.c.leverage, "record_version": RECORD_VERSION}
+    return _Fix("largest stakes that held the leverage", trades, is_wrong, values)
+
+
+def _fix(engine: Engine, fix: _Fix) -> None:
     with engine.connect() as connection:
         if not _is_needed(connection, fix):
             return
-    with alone(engine) as connection:
-        connection.execute(fix)
+    with engine.begin() as connection:
+        take_write_lock(connection)
+        _correct(connection, fix)
 
 
-def _is_needed(connection: Connection, fix: Update) -> bool:
-    """Look before writing: a start on which nothing is to be put right has no need to wait for other writers."""
-    condition = true() if fix.whereclause is None else fix.whereclause
-    return connection.execute(select(fix.table).where(condition).limit(1)).first() is not None
+def _is_needed(connection: Connection, fix: _Fix) -> bool:
+    found = select(literal(1)).select_from(fix.rows).where(fix.is_wrong).limit(1)
+    return connection.scalar(found) is not None
 
 
-def _dry_orders(trades: TableClause, orders: TableClause) -> Update:
-    open_trades = select(trades.c.id).where(trades.c.is_open.is_(true()))
-    return (
-        update(orders)
-        .where(
-            orders.c.ft_is_open.is_(true()),
-            orders.c.order_id.like("dry%"),
-            or_(orders.c.ft_order_side == _STOP_LOSS, orders.c.ft_trade_id.not_in(open_trades)),
-        )
-        .values(ft_is_open=false())
-    )
-
-
-def _leveraged_stakes(trades: TableClause) -> Update:
-    return (
-        update(trades)
-        .where(
-            and_(not_(trades.c.is_open), trades.c.record_version < _WITHOUT_LEVERAGE),
-            and_(trades.c.leverage > 1.0, trades.c.max_stake_amount != 0.0),
-        )
-        .values(max_stake_amount=trades.c.max_stake_amount / trades.c.leverage, record_version=_WITHOUT_LEVERAGE)
-    )
+def _correct(connection: Connection, fix: _Fix) -> None:
+    # Asked again by the statement itself: another start may have been quicker.
+    count = connection.execute(update(fix.rows).where(fix.is_wrong).values(fix.values)).rowcount
+    logger.info("Corrected at the start: %s (%d).", fix.what, count)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from tradestore._clock import as_utc
 from tradestore._record import CutText, PlainRecord
-from tradestore.constants import DATETIME_FORMAT, PROFIT_DECIMALS, BuySell, LongShort
+from tradestore.constants import DATETIME_FORMAT, PROFIT_DECIMALS, RECORD_VERSION, BuySell, LongShort
 
 
 class TradeFields(PlainRecord):
@@ -64,7 +64,7 @@ class TradeFields(PlainRecord):
     interest_rate: float = 0.0
     funding_fees: float | None = None
     funding_fee_running: float | None = None
-    record_version: int = 2
+    record_version: int = RECORD_VERSION
 
     @property
     def entry_side(self) -> BuySell:

@@ -15,6 +15,7 @@ __all__ = [
     "ORDER_TYPE_LENGTH",
     "PAIR_LENGTH",
     "PROFIT_DECIMALS",
+    "RECORD_VERSION",
     "SIDE_LENGTH",
     "TAG_LENGTH",
     "TRANSFER_TABLE",
@@ -36,6 +37,9 @@ DATETIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 
 FINAL_ORDER_STATUSES: Final = frozenset({"closed", "canceled", "cancelled", "expired", "rejected"})
 """Statuses after which an order can never be filled again."""
+
+RECORD_VERSION: Final = 2
+"""Trades of lower versions were stored with the leverage in their largest stake."""
 
 EXCHANGE_LENGTH: Final = 25
 PAIR_LENGTH: Final = 50

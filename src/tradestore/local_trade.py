@@ -16,7 +16,7 @@ from tradestore.accounting._decimal import exact_sum
 from tradestore.accounting.fills import Fill, Loan, Outcome, Terms, fold_fills, outcome_of
 from tradestore.accounting.precision import amount_to_contract_precision, price_to_precision
 from tradestore.accounting.unit_fold import Row, fold_units
-from tradestore.constants import AMOUNT_TOLERANCE
+from tradestore.constants import AMOUNT_TOLERANCE, RECORD_VERSION
 from tradestore.enums import ExitType, TradingMode
 from tradestore.exceptions import OperationalException
 from tradestore.local_custom_data import CustomDataBook, LocalCustomData
@@ -168,6 +168,9 @@ class LocalTrade(TradeOrders, TradeProfit, TradeStops, DatabaseOnly):
         amount = outcome.amount if self.amount_precision is None else self._to_contracts(outcome.amount)
         self.funding_fees = outcome.funding_fees
         self.max_stake_amount = outcome.own_entry_cost
+        if self.record_version != RECORD_VERSION:
+            # Else a later start, or another layer's, would take the leverage out of it once more.
+            self.record_version = RECORD_VERSION
         if outcome.realized_profit is not None:
             self.realized_profit = outcome.realized_profit
             self.close_profit = outcome.profit_ratio

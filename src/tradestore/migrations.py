@@ -133,7 +133,7 @@ def check(engine: Engine, metadata: MetaData) -> list[Any]:
 def check_migrate(engine: Engine, decl_base: type[DeclarativeBase], previous_tables: Sequence[str]) -> None:
     """Bring a database to the tables that the models need; one that nobody used yet gets them all.
 
-    Of two processes that do this at once, one works and the other waits.
+    Of two processes that do this at once, one works and the other waits. A database that is up to date is only read.
 
     Args:
         engine: Of the database.
@@ -185,9 +185,23 @@ def set_sqlite_to_wal(engine: Engine) -> None:
             return
 
 
+def _create_missing(engine: Engine, metadata: MetaData, previous_tables: Sequence[str]) -> None:
+    with alone(engine) as connection:
+        is_new = stamp_of(connection) is None
+        if is_new and previous_tables:
+            _refuse_foreign(connection, metadata)
+        metadata.create_all(connection)
+        if is_new:
+            _complete_indexes(connection, metadata)
+            put_stamp(connection, HEAD)
+
+
 def _tables_are_there(connection: Connection, metadata: MetaData) -> bool:
-    present = inspect(connection)
-    return all(present.has_table(table.name, schema=table.schema) for table in metadata.tables.values())
+    inspector = inspect(connection)
+    present = {
+        schema: set(inspector.get_table_names(schema)) for schema in {t.schema for t in metadata.tables.values()}
+    }
+    return all(table.name in present[table.schema] for table in metadata.tables.values())
 
 
 def _complete_indexes(connection: Connection, metadata: MetaData) -> None:

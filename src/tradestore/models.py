@@ -61,7 +61,7 @@ _R = TypeVar("_R")
 
 _HINT_ON_TABLES = (
     "start again, which goes on where this stopped. If that ends the same way, give the user the right to create and "
-    "change tables, or put right what is in the way: a table or an index that no start of this version made."
+    "change tables, or put right what is in the way: a table, an index or a view that no start of this version made."
 )
 _LIVE_FILE, _DRY_RUN_FILE = "tradesv3.sqlite", "tradesv3.dryrun.sqlite"
 

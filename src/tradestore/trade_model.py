@@ -29,7 +29,14 @@ from tradestore._trade_stream import TradeStream
 from tradestore.accounting._decimal import exact_sum
 from tradestore.accounting.profit import ProfitStruct
 from tradestore.base import ModelBase, StoredRecord
-from tradestore.constants import CURRENCY_LENGTH, EXCHANGE_LENGTH, NAME_LENGTH, PAIR_LENGTH, PROFIT_DECIMALS
+from tradestore.constants import (
+    CURRENCY_LENGTH,
+    EXCHANGE_LENGTH,
+    NAME_LENGTH,
+    PAIR_LENGTH,
+    PROFIT_DECIMALS,
+    RECORD_VERSION,
+)
 from tradestore.custom_data import CustomDataWrapper, _CustomData
 from tradestore.enums import TradingMode
 from tradestore.exceptions import DependencyException
@@ -107,7 +114,7 @@ class Trade(TradePages, TradeStream, TradeReports, BulkTrades, ModelBase, Stored
     interest_rate: Mapped[float] = mapped_column(default=0.0)
     funding_fees: Mapped[float | None]
     funding_fee_running: Mapped[float | None]
-    record_version: Mapped[int] = mapped_column(default=2)
+    record_version: Mapped[int] = mapped_column(default=RECORD_VERSION)
 
     # A list of orders is no list of plain orders to a type checker, though whoever reads it may treat it as one.
     orders: Mapped[list[Order]] = relationship(  # type: ignore[assignment]

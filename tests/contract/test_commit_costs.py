@@ -65,6 +65,21 @@ def test_new_trade_costs_one_statement_for_each_row_or_table(database, backend: 
     assert _starts(sent) == ["INSERT INTO trades", *["INSERT INTO orders"] * orders]
 
 
+def test_recalculation_that_changes_nothing_writes_nothing(database, statements: Watch) -> None:
+    """Loading a trade and computing it anew is no reason to write it."""
+    record = trade(leverage=4.0)
+    record.orders.append(order())
+    record.recalc_trade_from_orders()
+    Trade.session.add(record)
+    Trade.commit()
+    Trade.session.remove()
+    found = Trade.get_open_trades()[0]
+    with statements() as sent:
+        found.recalc_trade_from_orders()
+        Trade.commit()
+    assert sent == []
+
+
 def test_change_costs_one_statement(database, statements: Watch) -> None:
     """Only the columns that changed are sent."""
     _store_new_trade()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, MetaData, Select, Table, func, insert, inspec
 
 from tradestore._sequences import continue_ids, next_id
 from tradestore._sqlite_backup import back_up_file
-from tradestore._start_fixes import start_fixes
+from tradestore._start_fixes import correct_rows
 from tradestore.adoption.attachments import quoted
 from tradestore.adoption.carried_rows import CarriedRows
 from tradestore.adoption.obstacles import obstacles
@@ -76,7 +76,7 @@ def _build(connection: Connection, plan: AdoptionPlan, rows: CarriedRows, placin
         _verify(connection, new, queries)
     store_unknown_orders(connection, rows, placing.places, placing.new)
     if {"trades", "orders"} <= placing.new.keys():
-        start_fixes(connection, placing.new["trades"], placing.new["orders"])
+        correct_rows(connection, placing.new["trades"], placing.new["orders"])
     for name, new in placing.new.items():
         continue_ids(connection, new, next_ids[name])
     placing.finish()

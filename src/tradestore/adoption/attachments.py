@@ -5,8 +5,9 @@ database's own catalogue before, and put on the new table after.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import Final
 
 from sqlalchemy import Connection, Index, Table, bindparam, column, exists, inspect, select, text
@@ -187,15 +188,28 @@ def repoint_foreign_keys(connection: Connection, backups: dict[str, str]) -> Non
             referred = backups.get(key["referred_table"])
             if key["name"] is None or referred is None or not _holds(connection, name, key, referred):
                 continue
+            # The new key first: where each change commits by itself, a kill in between must not leave the table bare.
+            if not any(_means_the_same(other, key, referred) for other in inspector.get_foreign_keys(name)):
+                alembic.create_foreign_key(
+                    _free_name(name, key, [other["name"] for other in inspector.get_foreign_keys(name)]),
+                    name,
+                    referred,
+                    key["constrained_columns"],
+                    key["referred_columns"],
+                    **key.get("options", {}),
+                )
             alembic.drop_constraint(key["name"], name, type_="foreignkey")
-            alembic.create_foreign_key(
-                key["name"],
-                name,
-                referred,
-                key["constrained_columns"],
-                key["referred_columns"],
-                **key.get("options", {}),
-            )
+
+
+def _means_the_same(one: ReflectedForeignKeyConstraint, other: ReflectedForeignKeyConstraint, referred: str) -> bool:
+    columns = ("constrained_columns", "referred_columns")
+    return one["referred_table"] == referred and all(one[name] == other[name] for name in columns)
+
+
+def _free_name(table: str, key: ReflectedForeignKeyConstraint, used: Collection[str | None]) -> str:
+    """Return a name for a key by the convention of all others, with a number where it is taken."""
+    name = "_".join((table, *key["constrained_columns"], "fkey"))
+    return next(each for each in chain([name], (f"{name}{number}" for number in count(1))) if each not in used)
 
 
 def _holds(connection: Connection, name: str, key: ReflectedForeignKeyConstraint, referred: str) -> bool:

@@ -17,7 +17,7 @@ from tradestore.adoption.column_rules import missing_columns, reflected
 
 __all__ = ["BACKUP_NAMES", "BOT_START", "hides_rows", "newest_backup", "row_count"]
 
-BACKUP_NAMES: Final = re.compile(r"(trades|orders|pairlocks|KeyValueStore)_bak(\d*)")
+BACKUP_NAMES: Final = re.compile(r"(trades|orders|pairlocks|KeyValueStore|trade_custom_data|wallet_history)_bak(\d*)")
 """How the tables are called that upgrades leave behind."""
 
 BOT_START: Final = "bot_start_time"

@@ -17,6 +17,9 @@ __all__ = ["CORE_TABLES", "LEFTOVER", "ORDER_IDS", "AdoptionPlan", "TablePlan", 
 CORE_TABLES: Final = ("trades", "orders", "pairlocks", "KeyValueStore", "trade_custom_data", "wallet_history")
 """The tables that other layers make as well, a table before those that refer to it."""
 
+_REWRITTEN: Final = CORE_TABLES[:4]
+"""Those of them that other layers' upgrades rename and make anew."""
+
 LEFTOVER: Final = "tradestore_"
 """How the tables' names begin that an adoption makes for its own use, ``tradestore_new_trades`` say."""
 
@@ -95,7 +98,7 @@ def plan_adoption(connection: Connection, metadata: MetaData) -> AdoptionPlan:
     names = [name for name in inspect(connection).get_table_names() if not name.startswith(LEFTOVER)]
     current: dict[str, Table] = {name: reflected(connection, name) for name in CORE_TABLES if name in names}
     _refuse_foreign(current)
-    backups = {name: newest_backup(connection, name, names) for name in CORE_TABLES}
+    backups = {name: newest_backup(connection, name, names) for name in _REWRITTEN}
     hidden = _hidden(connection, current, backups)
     forgotten = _forgotten(connection, current, backups, hidden)
     stale = _changed_tables(connection, metadata) | hidden.keys()
