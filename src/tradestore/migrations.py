@@ -185,17 +185,6 @@ def set_sqlite_to_wal(engine: Engine) -> None:
             return
 
 
-def _create_missing(engine: Engine, metadata: MetaData, previous_tables: Sequence[str]) -> None:
-    with alone(engine) as connection:
-        is_new = stamp_of(connection) is None
-        if is_new and previous_tables:
-            _refuse_foreign(connection, metadata)
-        metadata.create_all(connection)
-        if is_new:
-            _complete_indexes(connection, metadata)
-            put_stamp(connection, HEAD)
-
-
 def _tables_are_there(connection: Connection, metadata: MetaData) -> bool:
     inspector = inspect(connection)
     present = {

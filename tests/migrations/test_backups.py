@@ -153,7 +153,7 @@ def test_backup_that_is_not_equal(file: Path, monkeypatch, damage: str | None, m
         if damage is None:
             with part.open("r+b") as copy:
                 copy.seek(4096)
-                copy.write(b"\xff" * 8192)
+                copy.write(b"\xff" * (part.stat().st_size - 4096))
             return
         with closing(sqlite3.connect(part)) as connection, connection:
             connection.execute(damage)

@@ -202,8 +202,11 @@ def repoint_foreign_keys(connection: Connection, backups: dict[str, str]) -> Non
 
 
 def _means_the_same(one: ReflectedForeignKeyConstraint, other: ReflectedForeignKeyConstraint, referred: str) -> bool:
-    columns = ("constrained_columns", "referred_columns")
-    return one["referred_table"] == referred and all(one[name] == other[name] for name in columns)
+    return (one["constrained_columns"], one["referred_table"], one["referred_columns"]) == (
+        other["constrained_columns"],
+        referred,
+        other["referred_columns"],
+    )
 
 
 def _free_name(table: str, key: ReflectedForeignKeyConstraint, used: Collection[str | None]) -> str:
