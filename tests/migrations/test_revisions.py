@@ -12,9 +12,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, create_engine, inspect, text
 
-from tests.builders import store, trade_with_entry
+from tests.builders import local_trade, store, trade_with_entry
 from tests.migrations.legacy import LegacyCase, case_named
-from tradestore import Database, ModelBase, Trade, init_db, migrations
+from tests.migrations.states import opened, state_of
+from tradestore import (
+    Database,
+    ModelBase,
+    Trade,
+    delete_backtest,
+    init_db,
+    migrations,
+    store_backtest,
+)
 from tradestore._engine import check_url
 from tradestore.exceptions import MigrationError, SchemaTooNew
 
@@ -33,7 +42,7 @@ def tables(engine: Engine) -> list[str]:
 
 def test_history_is_one_line_that_ends_at_the_head() -> None:
     """There is one newest revision, and the library names it."""
-    assert migrations.history()[-1] == migrations.HEAD
+    assert migrations.history()[-1] == migrations.HEAD == migrations.head()
 
 
 def test_new_database_is_stamped(database: Database) -> None:
@@ -79,12 +88,93 @@ def test_store_of_the_first_revision_is_brought_up_to_date(database: Database, s
 
 
 @pytest.mark.needs("persistent")
-def test_newer_database_is_refused_untouched(database: Database, store_url: str) -> None:
-    """What a newer library wrote is neither read nor changed, and the message says what to install."""
+def test_newer_database_is_refused_untouched(database: Database, store_url: str, tmp_path: Path) -> None:
+    """What a newer library wrote is neither changed nor backed up, and the message says what to install."""
     migrations.stamp(database.engine, "9999_from_the_future")
-    with pytest.raises(SchemaTooNew, match=r"install the version of tradestore that wrote it"):
-        init_db(store_url)
-    assert migrations.current(database.engine) == "9999_from_the_future"
+    before, files = state_of(store_url), set(tmp_path.iterdir())
+    for open_it in (
+        lambda: init_db(store_url),
+        lambda: migrations.upgrade(database.engine),
+        lambda: migrations.downgrade(database.engine, "base"),
+    ):
+        with pytest.raises(SchemaTooNew, match=r"install the version of tradestore that wrote it"):
+            open_it()
+    assert (state_of(store_url), set(tmp_path.iterdir())) == (before, files)
+
+
+@pytest.mark.parametrize(
+    ("down", "there"),
+    [
+        ("0002_query_indexes", "0002_query_indexes"),
+        ("0002", "0002_query_indexes"),
+        ("-1", "0003_backtest_runs"),
+        ("-3", "0001_initial"),
+        ("-4", None),
+        ("base", None),
+    ],
+)
+def test_revision_may_be_given_in_short(database: Database, down: str, there: str | None) -> None:
+    """By the beginning of its name, or by steps; up again the same way."""
+    migrations.downgrade(database.engine, down)
+    assert migrations.current(database.engine) == there
+    if there is not None:
+        with pytest.raises(MigrationError, match=rf"at revision {there}, which is older than .*upgrade it instead"):
+            migrations.downgrade(database.engine, migrations.HEAD)
+    migrations.upgrade(database.engine, "+1")
+    known = migrations.history()
+    assert migrations.current(database.engine) == known[known.index(there) + 1 if there else 0]
+    migrations.upgrade(database.engine, "head")
+    assert migrations.check(database.engine, ModelBase.metadata) == []
+
+
+@pytest.mark.parametrize("unknown", ["", "0", "9999_from_the_future", "-9", "+1", "+x", "Base"])
+def test_unknown_revision_is_refused(database: Database, unknown: str) -> None:
+    """The message lists the known ones, and nothing changes."""
+    for migrate in (migrations.upgrade, migrations.downgrade):
+        with pytest.raises(MigrationError, match=r"no revision .*0001_initial, 0002"):
+            migrate(database.engine, unknown)
+    assert migrations.check(database.engine, ModelBase.metadata) == []
+
+
+def test_upgrade_never_leads_down(database: Database) -> None:
+    """A database that is higher already stays there."""
+    migrations.upgrade(database.engine, "0001_initial")
+    assert migrations.current(database.engine) == migrations.HEAD
+
+
+def test_tables_without_a_stamp_are_not_upgraded(database: Database) -> None:
+    """Scripts run on tables whose revision is known; others are for init_db to look at."""
+    with database.engine.begin() as connection:
+        connection.execute(text("DELETE FROM alembic_version"))
+    with pytest.raises(MigrationError, match=r"tables \(KeyValueStore, .*no stamp.*open it with init_db"):
+        migrations.upgrade(database.engine)
+
+
+def test_downgrade_never_drops_a_row(database: Database) -> None:
+    """Rows that an older schema has no place for are named, and nothing at all is changed."""
+    store_backtest([local_trade()], run="spring")
+    with pytest.raises(MigrationError, match=r"no place for finished backtests.* 1: 'spring'.*Nothing was changed"):
+        migrations.downgrade(database.engine, "0001_initial")
+    delete_backtest("spring")
+    store(trade_with_entry())
+    Trade.session.remove()
+    with pytest.raises(MigrationError, match=r"there are rows: trades \(1\), orders \(1\)\. Nothing was changed"):
+        migrations.downgrade(database.engine, "base")
+    assert migrations.current(database.engine) == migrations.HEAD
+    assert migrations.check(database.engine, ModelBase.metadata) == []
+    migrations.downgrade(database.engine, "0001_initial")
+    migrations.upgrade(database.engine)
+    assert [(record.pair, len(record.orders)) for record in Trade.get_trades()] == [("ADA/USDT", 1)]
+    Trade.session.remove()
+
+
+@pytest.mark.needs("persistent")
+def test_start_that_finds_all_as_it_should_be_changes_nothing(database: Database, store_url: str) -> None:
+    """It takes no lock for writing: a bot may be in the middle of a transaction."""
+    database.close()
+    with opened(store_url) as engine, engine.begin() as connection:
+        connection.execute(text("UPDATE trades SET amount = 1"))
+        init_db(store_url, busy_timeout=0.1).close()
 
 
 @pytest.mark.needs("persistent")
@@ -125,6 +215,21 @@ def test_processes_that_start_at_once_make_one_database(store_url: str) -> None:
     with engine.connect() as connection:
         assert connection.scalars(text("SELECT version_num FROM alembic_version")).all() == [migrations.HEAD]
     engine.dispose()
+
+
+@pytest.mark.needs("persistent")
+def test_processes_that_start_at_once_upgrade_once(database: Database, store_url: str, backend, tmp_path: Path) -> None:
+    """Of several processes that open an old database at the same time, one upgrades it and the others wait for it."""
+    store(trade_with_entry(enter_tag="kept"))
+    Trade.session.remove()
+    migrations.downgrade(database.engine, "0001_initial")
+    before = set(tmp_path.iterdir())
+    with get_context("spawn").Pool(4) as pool:
+        assert pool.map(_open, [store_url] * 8) == [1] * 8
+    assert migrations.current(database.engine) == migrations.HEAD
+    assert migrations.check(database.engine, ModelBase.metadata) == []
+    backups = {path.name for path in set(tmp_path.iterdir()) - before if ".0001" in path.name}
+    assert backups == ({"store.sqlite.0001_initial.bak"} if backend.in_process else set())
 
 
 def _open(url: str) -> int:
