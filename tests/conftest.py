@@ -31,6 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAMES",
         help="run only on these engines, by id or its first word, such as: sqlite,mariadb (default: all)",
     )
+    parser.addoption(
+        "--thorough", action="store_true", help="run also what takes minutes: more old databases, killed everywhere"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,9 +58,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the engines that were not chosen."""
-    chosen = config.stash[ENGINES_KEY]
-    left_out = [item for item in items if (backend := _backend_of(item)) and backend not in chosen]
+    """Leave out the engines that were not chosen, and what takes minutes unless it is asked for."""
+    chosen, is_thorough = config.stash[ENGINES_KEY], config.getoption("thorough")
+    left_out = [
+        item
+        for item in items
+        if ((backend := _backend_of(item)) and backend not in chosen)
+        or (item.get_closest_marker("thorough") and not is_thorough)
+    ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]

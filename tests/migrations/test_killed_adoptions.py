@@ -1,7 +1,7 @@
 """Openings of old and wrecked databases that are killed, at whichever statement: the next start finds everything."""
 
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -27,37 +27,49 @@ def is_done(found: State, new: State) -> bool:
     return all(found.rows.get(name) == rows for name, rows in new.rows.items() if rows and name != "alembic_version")
 
 
-@pytest.mark.needs("first_driver")
-@on_one_engine(
-    Wreck("001", ()),
-    Wreck("021", ()),
-    Wreck("036", ()),
-    Wreck("107", ()),
-    Wreck("205", ()),
-    Wreck("208", ()),
-    Wreck("301", ()),
-    Wreck("303", ()),
-)
-def test_adoption_that_is_killed(backend: Backend, wreck: Wreck, store_url: str, request, note_kills) -> None:
-    """At whichever point: all is as it was or all is done, and the next start leaves the same as an undisturbed one."""
+def see_kills(place: Place, note: Callable[[int], None]) -> None:
+    """Kill the opening of an old database at every point, each time from the beginning."""
+    old = place.state()[0]
+    start(place.url)
+    new = place.state()[0]
+    assert new != old
+    place.restore()
+    for found in place.states_after_kills(start, note):
+        assert is_untouched(found, old) or is_done(found, new)
+        start(place.url)
+        now, files = place.state()
+        assert now == new
+        backups = [name for name in files if ".unstamped." in name]
+        assert backups == (["store.sqlite.unstamped.bak"] if place.folder else [])
+        for name in backups:
+            assert state_of(f"sqlite:///{place.folder}/{name}") == old
+
+
+@pytest.fixture
+def place(backend: Backend, wreck: Wreck, store_url: str, request: pytest.FixtureRequest) -> Place:
+    """Return an old database, which can be put back to where it began."""
 
     def begin(url: str) -> None:
         if backend.networked:
             request.getfixturevalue("server").create_database()
-        wreck.case.load(url)
+        wreck.make(url)
 
-    place = Place(store_url, begin)
-    old = place.state()[0]
-    start(store_url)
-    new = place.state()[0]
-    assert new != old
-    place.restore()
-    for found in place.states_after_kills(start, partial(note_kills, f"opening of {wreck.number}")):
-        assert is_untouched(found, old) or is_done(found, new)
-        start(store_url)
-        now, files = place.state()
-        assert now == new
-        backups = [name for name in files if ".unstamped." in name]
-        assert backups == (["store.sqlite.unstamped.bak"] if backend.in_process else [])
-        for name in backups:
-            assert state_of(f"sqlite:///{Path(str(place.folder)) / name}") == old
+    return Place(store_url, begin)
+
+
+@on_one_engine(Wreck("036", ()), Wreck("107", ()), Wreck("208", ()), Wreck("301", ()))
+def test_adoption_that_is_killed(wreck: Wreck, place: Place, note_kills) -> None:
+    """At whichever point: all is as it was or all is done, and the next start leaves what an undisturbed one does."""
+    see_kills(place, partial(note_kills, f"opening of {wreck}"))
+
+
+@pytest.mark.thorough
+@on_one_engine(
+    *(Wreck(number, ()) for number in ("001", "021", "105", "201", "205", "303")),
+    Wreck("005", (None,)),
+    Wreck("203", (None, None)),
+    Wreck("301", (None, None)),
+)
+def test_other_adoptions_that_are_killed(wreck: Wreck, place: Place, note_kills) -> None:
+    """The same for more old databases, and for wrecks."""
+    see_kills(place, partial(note_kills, f"opening of {wreck}"))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select
+from sqlalchemy import Connection, Table, exists, func, insert, select
 
 from tradestore.adoption.carried_rows import CarriedRows
 from tradestore.adoption.plan import ORDER_IDS
@@ -22,29 +22,27 @@ def store_unknown_orders(
     if "orders" not in new:
         return 0
     orders = new["orders"]
-    known = {(pair, number) for pair, number in connection.execute(select(orders.c.ft_pair, orders.c.order_id))}
     number = connection.scalar(select(func.max(orders.c.id))) or 0
-    made = []
+    made: dict[tuple[str, str], dict[str, Any]] = {}
     for name in ORDER_IDS:
-        for trade_id, pair, order_id, side in sorted(_known_by(connection, rows, places, name)):
-            if (pair, order_id) not in known:
-                known.add((pair, order_id))
-                number += 1
-                made.append(_row(number, trade_id, pair, order_id, side))
+        for trade_id, pair, order_id, side in sorted(_known_by(connection, orders, rows, places, name)):
+            if (pair, order_id) not in made:
+                made[pair, order_id] = _row(number + len(made) + 1, trade_id, pair, order_id, side)
     if made:
-        connection.execute(insert(orders), made)
+        connection.execute(insert(orders), list(made.values()))
     return len(made)
 
 
 def _known_by(
-    connection: Connection, rows: CarriedRows, places: Mapping[str, Table], name: str
+    connection: Connection, orders: Table, rows: CarriedRows, places: Mapping[str, Table], name: str
 ) -> Iterator[tuple[int, str, str, str]]:
     for source, query in rows.trades_with_orders(places):
         if name not in source.c:
             continue
         carried = query.add_columns(source.c[name].label(name)).where(source.c[name].is_not(None)).subquery()
         columns = (carried.c[each] for each in ("id", "pair", name, "close_rate_requested", "is_short"))
-        for trade_id, pair, order_id, exit_rate, is_short in connection.execute(select(*columns)):
+        has_row = exists().where(orders.c.ft_pair == carried.c.pair, orders.c.order_id == carried.c[name])
+        for trade_id, pair, order_id, exit_rate, is_short in connection.execute(select(*columns).where(~has_row)):
             is_buy = (exit_rate is None) != bool(is_short)
             side = "stoploss" if name == "stoploss_order_id" else "buy" if is_buy else "sell"
             yield trade_id, pair, order_id, side
