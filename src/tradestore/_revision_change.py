@@ -186,7 +186,8 @@ def _recover(connection: Connection) -> None:
         # Cut short before anything else was done.
         _note.drop(connection)
         return
-    logger.warning("The last %s to %s was cut short.", noted.direction, noted.target or "base")
+    way = "completed" if noted.direction == "upgrade" else "taken back"
+    logger.warning("The last %s to %s was cut short: it is %s now.", noted.direction, noted.target or "base", way)
     if noted.direction == "upgrade":
         _change(connection, "upgrade", noted.origin, noted.target)
         return

@@ -99,8 +99,9 @@ def upgrade(engine: Engine, revision: str = HEAD) -> None:
 
     Raises:
         SchemaTooNew: If the database is stamped with an unknown revision.
-        MigrationError: If there is no such revision, if the tables have no stamp, if the backup failed, or if
-            something is in the way. The database is as it was.
+        MigrationError: If there is no such revision, if the tables have no stamp, if the backup failed, or if rows
+            would not be what they were. The database is as it was, as it is where SQLAlchemy's own errors tell that
+            the engine refused something.
     """
     with alone(engine, reshaping=True) as connection:
         change_revision(connection, "upgrade", revision)

@@ -32,7 +32,7 @@ from tradestore import (
     store_backtest,
 )
 from tradestore.custom_data import _CustomData
-from tradestore.exceptions import DatabaseNotReady, DependencyException, InvalidValue
+from tradestore.exceptions import DatabaseNotReady, DependencyException, InvalidValue, MigrationError
 
 TRADE_FIELDS = sorted(column.name for column in Trade.__table__.columns)
 ORDER_FIELDS = sorted(column.name for column in Order.__table__.columns)
@@ -408,10 +408,13 @@ def test_without_a_database() -> None:
 
 @pytest.mark.needs("persistent")
 def test_database_of_the_first_release_gets_the_tables(database: Database) -> None:
-    """An upgrade adds the tables and leaves the real trades alone; a downgrade takes only backtests away."""
+    """An upgrade adds the tables and leaves the real trades alone; a downgrade waits for the backtests to go."""
     store(trade_with_entry(open_date=OPENED))
     store_backtest([with_orders(0)], run="run")
     Trade.session.remove()
+    with pytest.raises(MigrationError, match=r"'run'.*delete them first"):
+        migrations.downgrade(database.engine, "0001_initial")
+    delete_backtest("run")
     migrations.downgrade(database.engine, "0001_initial")
     assert Trade.get_open_trade_count() == 1
     Trade.session.remove()
