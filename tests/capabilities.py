@@ -24,6 +24,7 @@ class Backend:
         transactional_ddl: A transaction that is rolled back takes its schema changes along.
         checks_types: The engine itself refuses a text that is too long or not of the column's type.
         counts_rows: The engine keeps statistics for its planner by itself, without being told to.
+        keeps_infinity: A number may be infinite.
         sequences: Ids come from sequences, which have names of their own and know nothing of ids that are there.
     """
 
@@ -35,6 +36,7 @@ class Backend:
     transactional_ddl: bool = True
     checks_types: bool = True
     counts_rows: bool = True
+    keeps_infinity: bool = True
     sequences: bool = False
 
     @property
@@ -59,6 +61,6 @@ BACKENDS = (
     Backend(id="sqlite-file", scheme="sqlite", row_locks=False, checks_types=False, counts_rows=False),
     Backend(id="postgresql-psycopg2", scheme="postgresql", server=PostgresServer, sequences=True),
     Backend(id="postgresql-psycopg", scheme="postgresql+psycopg", server=PostgresServer, sequences=True),
-    Backend(id="mysql", scheme="mysql", server=MariaDBServer, transactional_ddl=False),
-    Backend(id="mariadb", scheme="mariadb", server=MariaDBServer, transactional_ddl=False),
+    Backend(id="mysql", scheme="mysql", server=MariaDBServer, transactional_ddl=False, keeps_infinity=False),
+    Backend(id="mariadb", scheme="mariadb", server=MariaDBServer, transactional_ddl=False, keeps_infinity=False),
 )
