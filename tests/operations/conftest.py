@@ -1,5 +1,6 @@
 """What the tests of operations share: a furnished source beside the engine under test."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,12 +29,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(f"{engine}: {number} times")
 
 
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file that has something of everything, to be copied."""
+    file = tmp_path_factory.mktemp("furnished") / "source.sqlite"
+    furnish(f"sqlite:///{file}")
+    return file
+
+
 @pytest.fixture
-def source_url(tmp_path: Path) -> str:
+def source_url(furnished: Path, tmp_path: Path) -> str:
     """Return the URL of a file that has something of everything."""
-    url = f"sqlite:///{tmp_path / 'source.sqlite'}"
-    furnish(url)
-    return url
+    return f"sqlite:///{shutil.copy(furnished, tmp_path / 'source.sqlite')}"
 
 
 @pytest.fixture
