@@ -1,6 +1,6 @@
 """All cases, in the order of the table."""
 
-from benchmarks import accounting, bulk, commits, copies, imports, lifecycle, memory, queries
+from benchmarks import accounting, bulk, commits, copies, imports, lifecycle, memory, queries, transfers
 from benchmarks.measuring import Case
 from benchmarks.stores import StorePlace
 
@@ -11,4 +11,4 @@ MEMORY_CASES = (*lifecycle.CASES, *accounting.CASES, *copies.CASES, *memory.CASE
 
 def store_cases(place: StorePlace) -> tuple[Case, ...]:
     """Return all cases that need a database."""
-    return (*queries.cases(place), *commits.cases(place), *bulk.cases(place))
+    return (*queries.cases(place), *commits.cases(place), *bulk.cases(place), *transfers.cases(place))

@@ -26,6 +26,7 @@ class Backend:
         counts_rows: The engine keeps statistics for its planner by itself, without being told to.
         views_hold_columns: A column that a view reads cannot be given another type.
         first_driver: None above is the same engine by another driver: enough where drivers make no difference.
+        keeps_infinity: A number may be infinite.
         sequences: Ids come from sequences, which have names of their own and know nothing of ids that are there.
     """
 
@@ -39,6 +40,7 @@ class Backend:
     counts_rows: bool = True
     views_hold_columns: bool = False
     first_driver: bool = True
+    keeps_infinity: bool = True
     sequences: bool = False
 
     @property
@@ -76,6 +78,13 @@ BACKENDS = (
         first_driver=False,
         sequences=True,
     ),
-    Backend(id="mysql", scheme="mysql", server=MariaDBServer, transactional_ddl=False),
-    Backend(id="mariadb", scheme="mariadb", server=MariaDBServer, transactional_ddl=False, first_driver=False),
+    Backend(id="mysql", scheme="mysql", server=MariaDBServer, transactional_ddl=False, keeps_infinity=False),
+    Backend(
+        id="mariadb",
+        scheme="mariadb",
+        server=MariaDBServer,
+        transactional_ddl=False,
+        keeps_infinity=False,
+        first_driver=False,
+    ),
 )

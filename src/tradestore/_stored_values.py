@@ -147,13 +147,15 @@ class StoredTable:
         Args:
             connection: Busy with this until the last batch was taken.
             size: How many rows at a time.
-            where: Of which rows; of all if None.
+            where: Of which rows, which then come at once; of all if None.
             order: By which columns; as they come without any.
             skip: How many rows are left out at the beginning.
         """
         query = self._query(connection.dialect, where, order, skip)
+        # Whoever names the rows knows how many there are: few enough to come at once.
+        options = {"stream_results": True, "yield_per": size} if where is None else {}
         with _any_text(connection):
-            result = connection.execute(query, execution_options={"stream_results": True, "yield_per": size})
+            result = connection.execute(query, execution_options=options)
             try:
                 for rows in result.partitions(size):
                     values: Sequence[Sequence[Any]] = list(zip(*rows, strict=True))

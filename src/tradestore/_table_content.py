@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table
 
 from tradestore._clock import as_naive_utc
 from tradestore._sqltypes import moment_text
-from tradestore._stored_values import Kind, StoredTable
+from tradestore._stored_values import BATCH_ROWS, Kind, StoredTable
 
 __all__ = ["RunningContent", "TableContent", "content_of", "row_texts"]
 
@@ -69,7 +69,9 @@ class RunningContent:
         return TableContent(self.rows, f"{self._sum:0{2 * _HASH_BYTES}x}")
 
 
-def content_of(connection: Connection, table: Table, *, columns: Collection[str] | None = None) -> TableContent:
+def content_of(
+    connection: Connection, table: Table, *, columns: Collection[str] | None = None, batch_size: int = BATCH_ROWS
+) -> TableContent:
     """Return what a table holds, reading each row once and few at a time.
 
     Values that mean the same are the same: a flag is 1 or 0, a number is what it reads as, with zero unsigned, a moment
@@ -80,9 +82,10 @@ def content_of(connection: Connection, table: Table, *, columns: Collection[str]
         connection: Whatever it sees is counted; busy until the end.
         table: A model's, or one that was reflected.
         columns: Names of those that count; all if None.
+        batch_size: How many rows are in memory at once.
     """
     stored, running = StoredTable(table, columns), RunningContent()
-    for values in stored.batches(connection):
+    for values in stored.batches(connection, size=batch_size):
         running.add(row_texts(stored.kinds, values))
     return running.content
 

@@ -1,22 +1,46 @@
 """What the tests of operations share: a furnished source beside the engine under test."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.capabilities import Backend
+from tests.conftest import ENGINE_PROPERTY
 from tests.operations.furniture import furnish
+
+KILLS = "kills"
 
 NewUrl = Callable[[], str]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how often a transfer was killed on its way to each engine."""
+    kills = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            properties = dict(getattr(report, "user_properties", ()))
+            if KILLS in properties and getattr(report, "when", None) == "call":
+                kills[properties.get(ENGINE_PROPERTY)] = properties[KILLS]
+    if kills:
+        terminalreporter.section("transfers that were killed and went on")
+        for engine, number in kills.items():
+            terminalreporter.line(f"{engine}: {number} times")
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file that has something of everything, to be copied."""
+    file = tmp_path_factory.mktemp("furnished") / "source.sqlite"
+    furnish(f"sqlite:///{file}")
+    return file
+
+
 @pytest.fixture
-def source_url(tmp_path: Path) -> str:
+def source_url(furnished: Path, tmp_path: Path) -> str:
     """Return the URL of a file that has something of everything."""
-    url = f"sqlite:///{tmp_path / 'source.sqlite'}"
-    furnish(url)
-    return url
+    return f"sqlite:///{shutil.copy(furnished, tmp_path / 'source.sqlite')}"
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ FULL: dict[str, Any] = {
     "story": "naïve ☕, 'quoted' - \\ \t",
     "picture": b"\x00\xff",
     "info": {"b": [1, 2.5, None], "a": True},
-    "code": UUID("0123456789abcdef0123456789abcdef"),
+    "code": UUID("12345678123446789234567812345678"),
 }
 OTHER: dict[str, Any] = {
     "name": "First",
@@ -85,7 +85,7 @@ OTHER: dict[str, Any] = {
     "story": "naïve ☕, 'quoted' - \\ ",
     "picture": b"\x00",
     "info": {"b": [1, 2.5, None], "a": 1},
-    "code": UUID("0123456789abcdef0123456789abcde0"),
+    "code": UUID("12345678123446789234567812345679"),
 }
 BLANK = dict.fromkeys(FULL) | {"name": "blank"}
 

@@ -13,10 +13,10 @@ from tradestore._table_content import row_texts
 from tradestore.operations._target_rows import driver_values
 from tradestore.operations._transfer_plan import Cargo, unique_keys
 
-__all__ = ["Comparison", "compare", "missing_rows"]
+__all__ = ["MOST_KEYS", "Comparison", "compare", "missing_rows"]
 
-_ROWS: Final = 500
-"""How many keys are asked for at once: each is a parameter or two of a statement."""
+MOST_KEYS: Final = 500
+"""How many may be asked for at once: each is a parameter or two of a statement."""
 _NAMED: Final = 10
 
 
@@ -42,17 +42,18 @@ class Comparison:
         self.keys += keys[: max(0, _NAMED - len(self.keys))]
 
 
-def compare(source: Connection, target: Connection, cargo: Cargo) -> Comparison:
+def compare(source: Connection, target: Connection, cargo: Cargo, size: int) -> Comparison:
     """Hold the rows of a source beside those of a target.
 
     Args:
         source: Its snapshot.
         target: A connection to the target.
         cargo: A table with a primary key.
+        size: How many rows at a time.
     """
     found = Comparison()
     uniques = unique_keys(cargo)
-    for batch in _batches(source, target, cargo):
+    for batch in _batches(source, target, cargo, size):
         found.missing += sum(batch.is_missing)
         found.identical += sum(batch.is_identical)
         found.contradict([*compress(batch.keys, batch.differs)])
@@ -61,9 +62,9 @@ def compare(source: Connection, target: Connection, cargo: Cargo) -> Comparison:
     return found
 
 
-def missing_rows(source: Connection, target: Connection, cargo: Cargo) -> Iterator[Sequence[Sequence[Any]]]:
+def missing_rows(source: Connection, target: Connection, cargo: Cargo, size: int) -> Iterator[Sequence[Sequence[Any]]]:
     """Yield the rows that a target lacks, some at a time, as :class:`StoredTable` reads them."""
-    for batch in _batches(source, target, cargo):
+    for batch in _batches(source, target, cargo, size):
         if any(batch.is_missing):
             yield [[*compress(of_column, batch.is_missing)] for of_column in batch.values]
 
@@ -80,13 +81,13 @@ class _Batch:
         return [not (missing or same) for missing, same in zip(self.is_missing, self.is_identical, strict=True)]
 
 
-def _batches(source: Connection, target: Connection, cargo: Cargo) -> Iterator[_Batch]:
+def _batches(source: Connection, target: Connection, cargo: Cargo, size: int) -> Iterator[_Batch]:
     stored = cargo.stored
-    for values in stored.batches(source, size=_ROWS, order=cargo.key):
+    for values in stored.batches(source, size=size, order=cargo.key):
         keys, texts = _key_texts(cargo, values), row_texts(stored.kinds, values)
         present: dict[str, str] = {}
         where = _among(cargo.key, [_of(stored, column, values) for column in cargo.key], target)
-        for theirs in stored.batches(target, size=_ROWS, where=where):
+        for theirs in stored.batches(target, size=MOST_KEYS, where=where):
             present.update(zip(_key_texts(cargo, theirs), row_texts(stored.kinds, theirs), strict=True))
         yield _Batch(
             values=values,
@@ -110,7 +111,7 @@ def _taken(target: Connection, cargo: Cargo, columns: Sequence[Column[Any]], bat
     kinds = [kind_of(column.type) for column in columns]
     present = {
         text
-        for found in theirs.batches(target, size=_ROWS, where=_among(columns, chosen, target))
+        for found in theirs.batches(target, size=MOST_KEYS, where=_among(columns, chosen, target))
         for text in row_texts(kinds, [_of(theirs, column, found) for column in columns])
     }
     own = row_texts(kinds, chosen)

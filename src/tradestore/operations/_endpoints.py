@@ -1,27 +1,34 @@
 """The two ends of a transfer: opened, told apart, and the source held still."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, func, select, text
 
 from tradestore._engine import PoolOptions, is_memory, masked, take_write_lock
 from tradestore.constants import TRANSFER_TABLE
 from tradestore.database import Database
-from tradestore.exceptions import DatabaseUnreachable, TransferError
+from tradestore.exceptions import DatabaseBusy, DatabaseUnreachable, TransferError
 from tradestore.migrations import HEAD, current
 from tradestore.models import open_engine, present_tables
 
-__all__ = ["End", "family", "opened", "refuse_same", "refuse_unready", "snapshot"]
+__all__ = ["PATIENCE", "End", "family", "opened", "refuse_same", "refuse_unready", "snapshot", "sole_transfer"]
 
 End = str | Engine | Database
 """A database URL, or a database that is open."""
 
 _POOL: Final = PoolOptions(pool_size=2, max_overflow=2, pool_timeout=30.0, pool_recycle=-1, busy_timeout=30.0)
-_PATIENCE: Final = 3600
+_LONGEST_PAUSE: Final = 3600
 """Seconds that MariaDB waits for the next batch to be taken."""
+
+PATIENCE: Final = 5.0
+"""Seconds that a transfer waits for another one."""
+_PAUSE: Final = 0.05
+_LOCK_NUMBER: Final = 7_239_101_205
+_LONGEST_LOCK_NAME: Final = 64
 
 _MYSQL_PLACE: Final = "SELECT @@hostname, @@port, @@datadir, database()"
 _PLACES: Final = {
@@ -110,12 +117,48 @@ def snapshot(source: Engine) -> Iterator[Connection]:
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             case "mysql":
                 connection.execution_options(isolation_level="REPEATABLE READ")
-                connection.exec_driver_sql(f"SET SESSION net_write_timeout = {_PATIENCE}")
+                connection.exec_driver_sql(f"SET SESSION net_write_timeout = {_LONGEST_PAUSE}")
                 connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         try:
             yield connection
         finally:
             connection.rollback()
+
+
+@contextmanager
+def sole_transfer(target: Engine) -> Iterator[None]:
+    """Keep other transfers away from a target for as long as the block lasts.
+
+    SQLite needs nothing: whoever writes has the file for itself, and notes in the journal tell one from the other.
+
+    Raises:
+        DatabaseBusy: If another transfer does not end within seconds.
+    """
+    name = f"{TRANSFER_TABLE}.{target.url.database}"[:_LONGEST_LOCK_NAME]
+    attempts = {
+        "postgresql": select(func.pg_try_advisory_lock(_LOCK_NUMBER)),
+        "mysql": select(func.get_lock(name, 0)),
+    }
+    attempt = attempts.get(family(target))
+    if attempt is None:
+        yield
+        return
+    deadline = time.monotonic() + PATIENCE
+    with target.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # The session of one that was killed a moment ago may not have ended yet.
+        while not connection.scalar(attempt):
+            if time.monotonic() > deadline:
+                msg = (
+                    f"Another transfer into {masked(target.url)} is under way: wait for it to end. If its machine is "
+                    "gone, end its session at the server."
+                )
+                raise DatabaseBusy(msg)
+            time.sleep(_PAUSE)
+        try:
+            yield
+        finally:
+            # The lock is the connection's, and a pool would keep it.
+            connection.invalidate()
 
 
 def _begin_reading(connection: Connection) -> None:

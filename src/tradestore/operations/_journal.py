@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, event, inspect, select
+from sqlalchemy.exc import DBAPIError
 
+from tradestore._errors import is_retryable
 from tradestore._sqltypes import BigCount, LongText
 from tradestore._table_content import RunningContent, TableContent
 from tradestore.base import NAMING_CONVENTION, compare_every_letter
@@ -61,14 +63,21 @@ def advance(connection: Connection, name: str, before: TableContent, after: Tabl
     Raises:
         DatabaseBusy: If the journal tells something else than what was so far: another transfer is at work.
     """
-    entry = _journal.c.table_name == name
-    changed = connection.execute(
+    statement = (
         _journal.update()
-        .where(entry, _journal.c.rows_done == before.rows, _journal.c.digest == before.digest)
+        .where(_journal.c.table_name == name)
+        .where(_journal.c.rows_done == before.rows, _journal.c.digest == before.digest)
         .values(rows_done=after.rows, digest=after.digest)
     )
-    if changed.rowcount != 1:
-        msg = f"Another transfer is copying the table {name!r} into the same database: wait for it to end."
+    msg = f"Another transfer has copied rows of the table {name!r} into the same database: leave it to that one."
+    try:
+        is_as_before = connection.execute(statement).rowcount == 1
+    except DBAPIError as e:
+        if e.connection_invalidated or is_retryable(e):
+            raise
+        # The other one has come to its end, and the journal is gone.
+        raise DatabaseBusy(msg) from e
+    if not is_as_before:
         raise DatabaseBusy(msg)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tradestore.exceptions import TransferConflict, TransferError
-from tradestore.operations._comparing import Comparison, compare, missing_rows
+from tradestore.operations._comparing import MOST_KEYS, Comparison, compare, missing_rows
 from tradestore.operations._journal import NOTHING, journal_source, read_journal
 from tradestore.operations._target_rows import write_rows
 from tradestore.operations._transfer_plan import Cargo, make_tables
@@ -61,6 +61,10 @@ def _refuse_conflicts(way: Way) -> None:
         raise TransferConflict(msg)
 
 
+def _size(way: Way) -> int:
+    return min(way.batch_size, MOST_KEYS)
+
+
 def _more(found: Comparison) -> str:
     rest = found.contradictions - len(found.keys)
     return f" and {rest} more" if rest else ""
@@ -70,7 +74,7 @@ def _comparisons(way: Way) -> Iterator[tuple[str, Comparison]]:
     with way.target.connect() as connection:
         for cargo in way.plan.cargos:
             if cargo.key:
-                yield cargo.name, compare(way.source, connection, cargo)
+                yield cargo.name, compare(way.source, connection, cargo, _size(way))
                 continue
             source, target = way.contents[cargo.name], way.target_content(connection, cargo)
             if source == target:
@@ -88,7 +92,7 @@ def _add_missing(way: Way, cargo: Cargo) -> int:
         if not cargo.key:
             is_there = way.target_content(looking, cargo) == way.contents[cargo.name]
             return 0 if is_there else _add_all(way, cargo)
-        for values in missing_rows(way.source, looking, cargo):
+        for values in missing_rows(way.source, looking, cargo, _size(way)):
             _write(way, cargo, [values])
             copied += len(values[0])
     way.arrive(cargo.name, way.contents[cargo.name].rows - copied)

@@ -1,6 +1,7 @@
 """What a transfer takes along: the tables of a source, parents first, and the columns of each."""
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,8 +20,10 @@ from sqlalchemy import (
     inspect,
     select,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateColumn, sort_tables_and_constraints
 
+from tradestore._engine import take_write_lock
 from tradestore._stored_values import StoredTable
 from tradestore.base import NAMING_CONVENTION, ModelBase, compare_every_letter
 from tradestore.constants import TRANSFER_TABLE
@@ -33,6 +36,9 @@ __all__ = ["Cargo", "TransferPlan", "make_tables", "plan_transfer", "refuse_orph
 
 _BACKUP: Final = re.compile(r"(trades|orders|pairlocks|KeyValueStore|trade_custom_data|wallet_history)_bak\d*")
 _SHOWN: Final = 10
+_ATTEMPTS: Final = 3
+_PAUSE: Final = 0.2
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +114,20 @@ def make_tables(plan: TransferPlan, target: Engine) -> None:
 
     Raises:
         TransferError: If a table of the same name with other columns is there.
+        DBAPIError: If the engine cannot make one.
     """
-    with target.begin() as connection:
-        inspector = inspect(connection)
-        present = set(inspector.get_table_names())
-        for cargo in plan.cargos:
-            if cargo.name in present:
-                _add_columns(connection, inspector, cargo)
-        others = [cargo.table for cargo in plan.cargos if not cargo.is_model]
-        plan.metadata.create_all(connection, tables=others)
-        for table in others:
-            # A first try, cut short where tables are created one by one, may have left some out.
-            for index in table.indexes:
-                index.create(connection, checkfirst=True)
+    attempt = 1
+    while True:
+        try:
+            _make_tables(plan, target)
+        except DBAPIError:
+            # Another transfer may make the same ones just now; then they are there the next time.
+            if attempt == _ATTEMPTS:
+                raise
+            attempt += 1
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def refuse_orphans(source: Connection, plan: TransferPlan) -> None:
@@ -152,6 +159,22 @@ def unique_keys(cargo: Cargo) -> list[Sequence[Column[Any]]]:
     constraints = [[*found.columns] for found in table.constraints if isinstance(found, UniqueConstraint)]
     indexes = [[*index.columns] for index in table.indexes if index.unique]
     return [columns for columns in (*constraints, *indexes) if travelling.issuperset(columns)]
+
+
+def _make_tables(plan: TransferPlan, target: Engine) -> None:
+    with target.begin() as connection:
+        take_write_lock(connection)
+        inspector = inspect(connection)
+        present = set(inspector.get_table_names())
+        for cargo in plan.cargos:
+            if cargo.name in present:
+                _add_columns(connection, inspector, cargo)
+        others = [cargo.table for cargo in plan.cargos if not cargo.is_model]
+        plan.metadata.create_all(connection, tables=others)
+        for table in others:
+            # A first try, cut short where tables are created one by one, may have left some out.
+            for index in table.indexes:
+                index.create(connection, checkfirst=True)
 
 
 def _travels(name: str) -> bool:

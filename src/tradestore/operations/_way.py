@@ -120,7 +120,8 @@ class Way:
 
     def target_content(self, connection: Connection, cargo: Cargo) -> TableContent:
         """Return what the target has of a table."""
-        return content_of(connection, cargo.table, columns={column.name for column in cargo.stored.columns})
+        columns = {column.name for column in cargo.stored.columns}
+        return content_of(connection, cargo.table, columns=columns, batch_size=self.batch_size)
 
     def differences(self) -> list[str]:
         """Tell of which tables the target's content is not the source's."""

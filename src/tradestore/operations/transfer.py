@@ -7,7 +7,7 @@ from tradestore._engine import masked
 from tradestore._stored_values import BATCH_ROWS
 from tradestore.models import prepare_tables, present_tables
 from tradestore.operations._copying import copy_all
-from tradestore.operations._endpoints import End, opened, refuse_same, refuse_unready, snapshot
+from tradestore.operations._endpoints import End, opened, refuse_same, refuse_unready, snapshot, sole_transfer
 from tradestore.operations._merging import merge_all
 from tradestore.operations._transfer_plan import plan_transfer, refuse_orphans
 from tradestore.operations._transfer_report import TransferProgress, TransferredTable, TransferReport
@@ -62,7 +62,8 @@ def transfer(
             refuse_same(reading, target_engine)
             plan = plan_transfer(reading, target_engine)
             refuse_orphans(reading, plan)
-            prepare_tables(target_engine, present)
-            way = Way(reading, target_engine, plan, progress, batch_size)
-            tables = merge_all(way) if merge else copy_all(way)
+            with sole_transfer(target_engine):
+                prepare_tables(target_engine, present)
+                way = Way(reading, target_engine, plan, progress, batch_size)
+                tables = merge_all(way) if merge else copy_all(way)
         return TransferReport(masked(source_engine.url), masked(target_engine.url), tables)
