@@ -77,6 +77,8 @@ _KINDS: Final[Sequence[tuple[type[TypeEngine[Any]], Kind]]] = (
     (sa.Date, Kind.DAY),
     (sa.Time, Kind.CLOCK),
     (sa.LargeBinary, Kind.BYTES),
+    (sa.BINARY, Kind.BYTES),
+    (sa.VARBINARY, Kind.BYTES),
     (NullType, Kind.ANY),
 )
 

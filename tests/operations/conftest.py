@@ -7,26 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.capabilities import Backend
-from tests.conftest import ENGINE_PROPERTY
 from tests.operations.furniture import furnish
 
-KILLS = "kills"
-
 NewUrl = Callable[[], str]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how often a transfer was killed on its way to each engine."""
-    kills = {}
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            properties = dict(getattr(report, "user_properties", ()))
-            if KILLS in properties and getattr(report, "when", None) == "call":
-                kills[properties.get(ENGINE_PROPERTY)] = properties[KILLS]
-    if kills:
-        terminalreporter.section("transfers that were killed and went on")
-        for engine, number in kills.items():
-            terminalreporter.line(f"{engine}: {number} times")
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,10 @@
 """A database copied from any engine to any engine has the same rows, and is ready to be used."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import Table, inspect, select, text
+from sqlalchemy import Column, DateTime, Integer, MetaData, Table, inspect, select, text
 
 from tests.builders import store, trade_with_entry
 from tests.operations.furniture import (
@@ -142,6 +143,36 @@ def test_columns_that_somebody_added(source_url: str, store_url: str) -> None:
         found = connection.execute(text("SELECT id, broker FROM trades WHERE broker IS NOT NULL")).all()
     assert found == [(6, "north")]
     assert transfer(source_url, store_url).copied == 0
+
+
+@pytest.mark.needs("persistent")
+def test_rows_that_refer_to_others_of_their_table(source_url: str, store_url: str) -> None:
+    """And columns of other kinds: bytes of a fixed length, a moment with a zone."""
+    tell(
+        source_url,
+        "CREATE TABLE notes "
+        "(id INTEGER PRIMARY KEY, parent INTEGER REFERENCES notes (id), raw BINARY(3), price DECIMAL(9, 2))",
+        "INSERT INTO notes VALUES (1, NULL, x'00ff41', 1.25), (2, 1, NULL, NULL), (3, 2, x'000000', 7)",
+    )
+    transfer(source_url, store_url)
+    query = text("SELECT id, parent, raw, price FROM notes ORDER BY id")
+    with plain_engine(store_url) as engine, engine.connect() as connection:
+        found = [(row[0], row[1], row[2] and bytes(row[2]), row[3]) for row in connection.execute(query)]
+    assert found == [(1, None, b"\x00\xff\x41", 1.25), (2, 1, None, None), (3, 2, b"\x00\x00\x00", 7)]
+
+
+@pytest.mark.needs("networked")
+def test_moments_with_a_zone(store_url: str, other_url: str) -> None:
+    """They stay the same moment, also on an engine whose sessions are in another zone."""
+    furnish(store_url, own=False)
+    times = Table("times", MetaData(), Column("id", Integer, primary_key=True), Column("at", DateTime(timezone=True)))
+    with plain_engine(store_url) as engine, plain_engine(other_url) as other:
+        times.create(engine)
+        with engine.begin() as connection:
+            connection.execute(times.insert(), {"at": datetime(2026, 7, 1, 12, tzinfo=UTC)})
+        transfer(store_url, other)
+        with engine.connect() as ours, other.connect() as theirs:
+            assert ours.execute(times.select()).all() == theirs.execute(times.select()).all()
 
 
 def test_backups_and_the_stamp_stay_behind(source_url: str, new_file: NewUrl) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.operations.conftest import KILLS
 from tests.operations.furniture import FILLS, LINES, TABLES, furnish, rows_of, tell
 from tradestore import ModelBase, init_db
 from tradestore.exceptions import DatabaseBusy, TransferError
@@ -44,11 +43,11 @@ def _killed(source: str, target: str, way: str = "copy") -> int:
 
 
 @pytest.mark.needs("persistent")
-def test_killed_again_and_again(source_url: str, store_url: str, request: pytest.FixtureRequest) -> None:
+def test_killed_again_and_again(source_url: str, store_url: str, note_kills) -> None:
     """SIGKILL before every statement and every commit in turn: nothing is lost, nothing comes twice."""
     kills = _killed(source_url, store_url)
     assert kills > 15
-    request.node.user_properties.append((KILLS, kills))
+    note_kills("transfer into it", kills)
     assert rows_of(store_url, ALL) == rows_of(source_url, ALL)
     assert transfer(source_url, store_url).copied == 0
     init_db(store_url).close()

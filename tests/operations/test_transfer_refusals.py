@@ -203,12 +203,24 @@ def test_decimals_beyond_floats(store_url: str, new_file: NewUrl) -> None:
 @pytest.mark.needs("persistent", "checks_types")
 def test_long_numbers_of_a_file(source_url: str, store_url: str) -> None:
     """A file's whole numbers have 8 bytes whatever their column is called, and keep them in the user's tables."""
-    tell(source_url, "CREATE TABLE ticks (id INTEGER PRIMARY KEY, stamp INTEGER, untyped)")
-    tell(source_url, "INSERT INTO ticks VALUES (1, 1772366400000, 'x'), (5000000000, -9223372036854775808, NULL)")
+    tell(source_url, "CREATE TABLE ticks (id INTEGER PRIMARY KEY, stamp INTEGER, untyped, word STRING, rate NUMERIC)")
+    tell(source_url, "INSERT INTO ticks VALUES (1, 1772366400000, 123456789012345678, 'x', 1.5)")
+    tell(source_url, "INSERT INTO ticks VALUES (5000000000, -9223372036854775808, NULL, NULL, 2)")
     transfer(source_url, store_url)
     with plain_engine(store_url) as engine, engine.connect() as connection:
-        found = connection.execute(text("SELECT id, stamp, untyped FROM ticks ORDER BY id")).all()
-    assert found == [(1, 1772366400000, "x"), (5000000000, -9223372036854775808, None)]
+        found = connection.execute(text("SELECT id, stamp, untyped, word, rate FROM ticks ORDER BY id")).all()
+    assert found == [
+        (1, 1772366400000, 123456789012345678, "x", 1.5),
+        (5000000000, -9223372036854775808, None, None, 2.0),
+    ]
+
+
+@pytest.mark.needs("persistent", "checks_types")
+def test_column_of_several_types(source_url: str, store_url: str) -> None:
+    """A text beside a number in one column has no counterpart, and is named."""
+    tell(source_url, "CREATE TABLE mixed (id INTEGER PRIMARY KEY, value)", "INSERT INTO mixed VALUES (1, 'x'), (2, 5)")
+    with pytest.raises(InvalidValue, match=r"mixed\.value of the row with id 2 is 5.*type str"):
+        transfer(source_url, store_url)
 
 
 @pytest.mark.needs("persistent")
@@ -240,7 +252,10 @@ def test_types_that_only_one_engine_has(store_url: str, other_url: str, new_file
     assert found[0] == found[1]
     with pytest.raises(TransferError, match=r"hosts\.address has the type INET"):
         transfer(store_url, new_file())
-    tell(store_url, "ALTER TABLE hosts DROP COLUMN address, DROP COLUMN tags")
+    tell(store_url, "ALTER TABLE hosts DROP COLUMN address")
+    with pytest.raises(TransferError, match=r"hosts\.tags has the type ARRAY"):
+        transfer(store_url, new_file())
+    tell(store_url, "ALTER TABLE hosts DROP COLUMN tags")
     target = new_file()
     transfer(store_url, target)
     with plain_engine(target) as engine, engine.connect() as connection:

@@ -102,25 +102,43 @@ class PortableTables:
 
     def _type(self, table_name: str, found: Mapping[str, Any]) -> TypeEngine[Any]:
         stored: TypeEngine[Any] = found["type"]
-        if isinstance(stored, NullType):
-            # SQLite keeps whatever is put into such a column.
-            return LongText.with_variant(sa.BLOB(), "sqlite") if not self._is_same_kind else sa.BLOB()
         if self._is_same_kind:
-            return stored
+            # SQLite keeps whatever is put into a column without a type, as into one of bytes.
+            return sa.BLOB() if isinstance(stored, NullType) else stored
         for columns, (referred, their_columns) in self._references(table_name).items():
             if found["name"] in columns:
                 # MariaDB wants the same type on both sides.
                 return self._type_of(referred, their_columns[columns.index(found["name"])])
+        if self._from_sqlite and (isinstance(stored, NullType) or _is_decimal(stored)):
+            stored = self._type_by_content(table_name, found["name"], stored)
         try:
             return self._generic(
                 stored, f"{table_name}_{found['name']}", is_key=self._is_key(table_name, found["name"])
             )
-        except NotImplementedError:
+        except (NotImplementedError, TypeError):
             msg = (
                 f"The column {table_name}.{found['name']} has the type {stored!r}, which only its own engine has. "
                 "Nothing was changed: drop the column or the table at the source, or change the type to a common one."
             )
             raise TransferError(msg) from None
+
+    def _type_by_content(self, table_name: str, column_name: str, stored: TypeEngine[Any]) -> TypeEngine[Any]:
+        """Return the type of what SQLite has in a column: one of a type unknown to it is a number, such as STRING."""
+        kind = sa.func.typeof(sa.column(column_name))
+        query = sa.select(kind).distinct().select_from(sa.table(table_name))
+        bind: Any = self._inspector.bind
+        present = {*bind.scalars(query)} - {"null"}
+        if present <= {"integer", "real"} and getattr(stored, "precision", None):
+            return stored
+        if not present and _is_decimal(stored):
+            return sa.Double()
+        types: Sequence[tuple[set[str], TypeEngine[Any]]] = (
+            ({"integer"}, BigCount),
+            ({"integer", "real"}, sa.Double()),
+            ({"blob"}, sa.LargeBinary()),
+        )
+        # What is no text after all is named when its values are looked at.
+        return next((each for kinds, each in types if present and present <= kinds), LongText)
 
     def _type_of(self, table_name: str, column_name: str) -> TypeEngine[Any]:
         if table_name in ModelBase.metadata.tables:
@@ -136,17 +154,18 @@ class PortableTables:
                 return sa.Enum(*stored.enums, name=stored.name or name)
             case sa.String():
                 return _text_type(stored.length, is_key=is_key)
-            case sa.Numeric() if not isinstance(stored, sa.Float):
+            case sa.Numeric() if _is_decimal(stored):
                 return self._decimal_type(stored)
+            case sa.ARRAY():
+                raise NotImplementedError
             case _:
                 wide = next((make for family, make in _WIDE_TYPES if isinstance(stored, family)), None)
                 return stored.as_generic() if wide is None else wide(stored)
 
-    def _decimal_type(self, stored: sa.Numeric[Any]) -> TypeEngine[Any]:
+    @staticmethod
+    def _decimal_type(stored: sa.Numeric[Any]) -> TypeEngine[Any]:
         if stored.precision is not None:
             return sa.Numeric(stored.precision, stored.scale)
-        if self._from_sqlite:
-            return sa.Double()
         return sa.Numeric().with_variant(sa.Numeric(65, 30), *_MYSQL)
 
     def _columns(self, name: str) -> list[Any]:
@@ -184,6 +203,10 @@ class PortableTables:
         return any(column_name in columns for columns in keys)
 
 
+def _is_decimal(stored: TypeEngine[Any]) -> bool:
+    return isinstance(stored, sa.Numeric) and not isinstance(stored, sa.Float)
+
+
 def _text_type(length: int | None, *, is_key: bool) -> TypeEngine[Any]:
     if is_key:
         # MariaDB has no keys of texts without a length.
@@ -202,7 +225,10 @@ _WIDE_TYPES: Final[Sequence[tuple[type[TypeEngine[Any]], Callable[[Any], TypeEng
     (sa.Integer, lambda _: BigCount),
     (sa.DateTime, _moment_type),
     (sa.Time, lambda _: sa.Time().with_variant(mysql.TIME(fsp=6), *_MYSQL)),
-    (sa.LargeBinary, lambda _: sa.LargeBinary().with_variant(mysql.LONGBLOB(), *_MYSQL)),
+    *(
+        (family, lambda _: sa.LargeBinary().with_variant(mysql.LONGBLOB(), *_MYSQL))
+        for family in (sa.LargeBinary, sa.BINARY, sa.VARBINARY)
+    ),
     (sa.JSON, lambda _: sa.JSON()),
 )
 

@@ -124,7 +124,8 @@ def _objection(kind: Kind, column: Column[Any], dialect: Dialect) -> Objection:
         case Kind.TEXT:
             objection = _text_objection(form, is_mysql=is_mysql)
         case Kind.COUNT:
-            objection = partial(_range_objection, 2 ** _bits(form))
+            is_unsigned = getattr(form, "unsigned", False)
+            objection = partial(_range_objection, 2 ** (_bits(form) + (1 if is_unsigned else 0)))
         case Kind.NUMBER if is_mysql:
             objection = _number_objection
         case Kind.EXACT:

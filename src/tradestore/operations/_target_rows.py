@@ -69,7 +69,7 @@ def driver_values(kind: Kind, values: Sequence[Any], dialect_name: str, *, is_co
     """
     match kind:
         case Kind.MOMENT:
-            form: Any = _moment
+            form: Any = partial(_moment, offset="+00:00" if dialect_name == "postgresql" else "")
         case Kind.DAY | Kind.CLOCK:
             form = _calendar_text
         case Kind.EXACT:
@@ -81,8 +81,9 @@ def driver_values(kind: Kind, values: Sequence[Any], dialect_name: str, *, is_co
     return [None if value is None else form(value) for value in values]
 
 
-def _moment(value: Any) -> Any:
-    return moment_text(value) if isinstance(value, datetime) else value
+def _moment(value: Any, *, offset: str) -> Any:
+    # PostgreSQL reads the offset where a column has a zone, and passes over it elsewhere.
+    return moment_text(value) + offset if isinstance(value, datetime) else value
 
 
 def _calendar_text(value: Any) -> Any:

@@ -1,6 +1,5 @@
 """What a transfer tells: while it is under way, and when it has ended."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = ["TransferProgress", "TransferReport", "TransferredTable"]
@@ -50,7 +49,7 @@ class TransferReport:
 
     source: str
     target: str
-    tables: Sequence[TransferredTable]
+    tables: tuple[TransferredTable, ...]
 
     @property
     def rows(self) -> int:

@@ -66,4 +66,4 @@ def transfer(
                 prepare_tables(target_engine, present)
                 way = Way(reading, target_engine, plan, progress, batch_size)
                 tables = merge_all(way) if merge else copy_all(way)
-        return TransferReport(masked(source_engine.url), masked(target_engine.url), tables)
+        return TransferReport(masked(source_engine.url), masked(target_engine.url), tuple(tables))
