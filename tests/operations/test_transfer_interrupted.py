@@ -46,7 +46,7 @@ def _killed(source: str, target: str, way: str = "copy") -> int:
 def test_killed_again_and_again(source_url: str, store_url: str, note_kills) -> None:
     """SIGKILL before every statement and every commit in turn: nothing is lost, nothing comes twice."""
     kills = _killed(source_url, store_url)
-    assert kills > 15
+    assert kills >= 15
     note_kills("transfer into it", kills)
     assert rows_of(store_url, ALL) == rows_of(source_url, ALL)
     assert transfer(source_url, store_url).copied == 0
