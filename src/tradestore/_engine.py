@@ -197,7 +197,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _prepare_mariadb(busy_timeout: float, connection: Any, _record: Any) -> None:
     _tell(connection, "SET time_zone = '+00:00'")
-    _tell(connection, "SET innodb_lock_wait_timeout = %s", max(1, round(busy_timeout)))
+    # The second is for changes of tables, which would wait for an open transaction of somebody else for a day.
+    for setting in ("innodb_lock_wait_timeout", "lock_wait_timeout"):
+        _tell(connection, f"SET {setting} = %s", max(1, round(busy_timeout)))
 
 
 def _prepare_postgresql(busy_timeout: float, connection: Any, _record: Any) -> None:

@@ -110,6 +110,8 @@ def _set(connection: Connection, settings: Mapping[str, int]) -> Iterator[None]:
     try:
         yield
     finally:
+        # A COMMIT that a reader kept waiting in vain leaves its transaction open.
+        connection.connection.rollback()
         _exchange(connection, before)
 
 

@@ -5,16 +5,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import Connection, MetaData, Select, Table, func, insert, inspect, or_, select, text
+from sqlalchemy import Connection, MetaData, Select, Table, func, insert, inspect, or_, select
 
 from tradestore._sequences import continue_ids, next_id
 from tradestore._sqlite_backup import back_up_file
 from tradestore._start_fixes import correct_rows
-from tradestore.adoption.attachments import quoted
+from tradestore.adoption.attachments import quoted, run_statement
 from tradestore.adoption.carried_rows import CarriedRows
 from tradestore.adoption.obstacles import obstacles
 from tradestore.adoption.placing import Placing, mend_references, placing_for, remove_leftovers
 from tradestore.adoption.plan import CORE_TABLES, AdoptionPlan, TablePlan, plan_adoption
+from tradestore.adoption.table_settings import act_as_owner
 from tradestore.adoption.unknown_orders import store_unknown_orders
 from tradestore.exceptions import MigrationError
 
@@ -42,7 +43,7 @@ def adopting(connection: Connection, metadata: MetaData) -> Iterator[None]:
         MigrationError: If a table is of another program, a value fits into no rule, or a row did not arrive: then
             everything is as it was.
     """
-    remove_leftovers(connection)
+    remove_leftovers(connection, metadata)
     _keep_others_out(connection)
     plan = plan_adoption(connection, metadata)
     if not any(table.has_older_form for table in plan.tables):
@@ -118,7 +119,10 @@ def _keep_others_out(connection: Connection) -> None:
         return
     names = [quoted(connection, name) for name in inspect(connection).get_table_names() if name in CORE_TABLES]
     if names:
-        connection.execute(text(f"LOCK TABLE {', '.join(names)} IN ACCESS EXCLUSIVE MODE"))
+        act_as_owner(connection, CORE_TABLES)
+        # Rows that a policy hides from this user would not arrive: an error tells it.
+        run_statement(connection, "SET LOCAL row_security = off")
+        run_statement(connection, f"LOCK TABLE {', '.join(names)} IN ACCESS EXCLUSIVE MODE")
 
 
 def _announce(plan: AdoptionPlan) -> None:

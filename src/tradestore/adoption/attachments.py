@@ -1,11 +1,11 @@
-"""What users have hung on a table: indexes, triggers, views, rights, and keys of their own tables.
+"""What users have hung on a table: indexes, triggers, settings, and keys of their own tables.
 
 A table that is replaced by another one of its name leaves them on the old one, or loses them. They are read from the
 database's own catalogue before, and put on the new table after.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from typing import Final
@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import ColumnCollectionConstraint
 
 from tradestore._revisions import operations
+from tradestore.adoption.table_settings import settings_on
 
 __all__ = [
     "Attachment",
@@ -26,7 +27,6 @@ __all__ = [
     "put_on",
     "quoted",
     "repoint_foreign_keys",
-    "rights_on",
     "run_statement",
 ]
 
@@ -41,11 +41,13 @@ class Attachment:
         what: Kind and name, for a message.
         create: The statement that makes it.
         drop: The statement that removes it from the old table, None if it may stay there.
+        checks: Statements that fail where what was made cannot be used.
     """
 
     what: str
     create: str
     drop: str | None
+    checks: Sequence[str] = ()
 
 
 _OBSOLETE: Final = "ix_trades_stoploss_order_id"
@@ -65,11 +67,11 @@ _POSTGRESQL_TRIGGERS: Final = text(
     "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger "
     "WHERE tgrelid = CAST(:name AS regclass) AND NOT tgisinternal ORDER BY tgname"
 )
-_POSTGRESQL_RIGHTS: Final = text(
-    "SELECT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, a.privilege_type, "
-    "a.is_grantable FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a "
-    "WHERE c.oid = CAST(:name AS regclass) AND a.grantee <> c.relowner"
-)
+_POSTGRESQL_KEYS: Final = text(
+    "SELECT CAST(CAST(k.conrelid AS regclass) AS text), k.conname, t.relname, pg_get_constraintdef(k.oid) "
+    "FROM pg_constraint k JOIN pg_class t ON t.oid = k.confrelid WHERE k.contype = 'f' AND t.relname IN :names "
+    "AND pg_table_is_visible(t.oid) AND NOT pg_table_is_visible(k.conrelid) ORDER BY k.oid"
+).bindparams(bindparam("names", expanding=True))
 _MARIADB_TRIGGERS: Final = text(
     "SELECT trigger_name, action_timing, event_manipulation, event_object_table, action_statement "
     "FROM information_schema.triggers WHERE trigger_schema = database() AND event_object_table IN :names "
@@ -78,8 +80,10 @@ _MARIADB_TRIGGERS: Final = text(
 
 
 def quoted(connection: Connection, name: str) -> str:
-    """Return a name as the engine wants it in a statement."""
-    return connection.dialect.identifier_preparer.quote(name)
+    """Return a name as the engine wants it in a statement that :func:`run_statement` runs."""
+    written = connection.dialect.identifier_preparer.quote(name)
+    # Elsewhere SQLAlchemy's statements have parameters, where a % has to stand twice with such drivers.
+    return written.replace("%%", "%") if connection.dialect.paramstyle in {"format", "pyformat"} else written
 
 
 def run_statement(connection: Connection, statement: str) -> None:
@@ -99,7 +103,10 @@ def attached_to(connection: Connection, table: Table, target: Table) -> list[Att
     if connection.dialect.name == "sqlite":
         return [
             Attachment(
-                f"{kind} {name}", "" if name in own else create, f"DROP {kind.upper()} {quoted(connection, name)}"
+                f"{kind} {name}",
+                "" if name in own else create,
+                f"DROP {kind.upper()} {quoted(connection, name)}",
+                _firing_on(connection, target) if kind == "trigger" else (),
             )
             for kind, name, create in connection.execute(_SQLITE, {"name": table.name})
         ]
@@ -115,16 +122,7 @@ def attached_to(connection: Connection, table: Table, target: Table) -> list[Att
             Attachment(f"trigger {each}", create, f"DROP TRIGGER {quoted(connection, each)} ON {name}")
             for each, create in triggers
         ),
-        *(Attachment(f"right to use {table.name}", right, None) for right in rights_on(connection, table.name)),
-    ]
-
-
-def rights_on(connection: Connection, name: str) -> list[str]:
-    """Return the statements that give others the rights that they have on a table or view of PostgreSQL."""
-    place = quoted(connection, name)
-    return [
-        f"GRANT {right} ON {place} TO {grantee}{' WITH GRANT OPTION' if is_grantable else ''}"
-        for grantee, right, is_grantable in connection.execute(_POSTGRESQL_RIGHTS, {"name": place})
+        *(Attachment(f"setting of {table.name}", setting, None) for setting in settings_on(connection, name)),
     ]
 
 
@@ -136,12 +134,25 @@ def put_on(connection: Connection, attachments: Iterable[Attachment]) -> None:
         try:
             with connection.begin_nested():
                 run_statement(connection, attachment.create)
+                for check in attachment.checks:
+                    run_statement(connection, check)
         except DBAPIError as e:
             logger.warning(
                 "The %s could not be carried over to the new table (%s): make it again by hand if you need it.",
                 attachment.what,
                 str(e.orig).strip(),
             )
+
+
+def _firing_on(connection: Connection, target: Table) -> list[str]:
+    """Return statements that let SQLite read the triggers of a table, but run none of them.
+
+    Otherwise one that asks for a column that is gone would fail when it fires: no trade could be stored any more.
+    """
+    place = quoted(connection, target.name)
+    every = ", ".join(f"{name} = {name}" for name in (quoted(connection, column.name) for column in target.columns))
+    firing = (f"INSERT INTO {place} DEFAULT VALUES", f"UPDATE {place} SET {every}", f"DELETE FROM {place}")  # noqa: S608
+    return [f"EXPLAIN {each}" for each in firing]
 
 
 def add_user_indexes(connection: Connection, table: Table, new: Table) -> None:
@@ -181,6 +192,8 @@ def repoint_foreign_keys(connection: Connection, backups: dict[str, str]) -> Non
         connection: To a server; SQLite goes by names.
         backups: Of each backup's name the name of its table.
     """
+    if connection.dialect.name == "postgresql":
+        _repoint_from_other_schemas(connection, backups)
     alembic = operations(connection)
     inspector = inspect(connection)
     for name in set(inspector.get_table_names()) - backups.keys():
@@ -199,6 +212,25 @@ def repoint_foreign_keys(connection: Connection, backups: dict[str, str]) -> Non
                     **key.get("options", {}),
                 )
             alembic.drop_constraint(key["name"], name, type_="foreignkey")
+
+
+def _repoint_from_other_schemas(connection: Connection, backups: Mapping[str, str]) -> None:
+    """Do so for tables that are not on the search path: by what PostgreSQL itself writes, under the names they have."""
+    for owner, name, backup, definition in connection.execute(_POSTGRESQL_KEYS, {"names": list(backups)}).all():
+        old, new = (f" REFERENCES {quoted(connection, each)}(" for each in (backup, backups[backup]))
+        key = quoted(connection, name)
+        alteration = f"ALTER TABLE {owner} DROP CONSTRAINT {key}, ADD CONSTRAINT {key} {definition.replace(old, new)}"
+        try:
+            with connection.begin_nested():
+                run_statement(connection, alteration)
+        except DBAPIError as e:
+            logger.warning(
+                "The foreign key %s of %s still refers to the backup %s (%s): make it anew by hand.",
+                name,
+                owner,
+                backup,
+                str(e.orig).strip(),
+            )
 
 
 def _means_the_same(one: ReflectedForeignKeyConstraint, other: ReflectedForeignKeyConstraint, referred: str) -> bool:

@@ -31,6 +31,7 @@ from tradestore.adoption.attachments import (
     put_on,
     quoted,
     repoint_foreign_keys,
+    run_statement,
 )
 from tradestore.adoption.column_rules import reflected
 from tradestore.adoption.hidden_rows import BACKUP_NAMES
@@ -42,6 +43,9 @@ from tradestore.exceptions import MigrationError
 __all__ = ["Placing", "mend_references", "placing_for", "remove_leftovers"]
 
 NEW: Final = f"{LEFTOVER}new_"
+
+_UNDO_TABLES: Final = frozenset({"sqlite", "postgresql"})
+"""Engines whose transactions hold changes of tables, too."""
 
 
 class Placing(ABC):
@@ -71,7 +75,7 @@ class Placing(ABC):
         """Put everything back as it was after a failure, as far as a rollback does not."""
 
     def _run(self, statement: str) -> None:
-        self._connection.execute(text(statement))
+        run_statement(self._connection, statement)
 
     def _name(self, name: str) -> str:
         return quoted(self._connection, name)
@@ -193,8 +197,11 @@ class _BesideIt(Placing):
         self._run("RENAME TABLE " + ", ".join(f"{self._name(old)} TO {self._name(new)}" for old, new in moves))
 
     def _sum_up(self, tables: Sequence[str]) -> Sequence[Any]:
+        if not tables:
+            return []
         names = ", ".join(self._name(name) for name in tables)
-        return [checksum for _, checksum in self._connection.execute(text(f"CHECKSUM TABLE {names}"))] if tables else []
+        found = self._connection.exec_driver_sql(f"CHECKSUM TABLE {names}", execution_options={"no_parameters": True})
+        return [checksum for _, checksum in found]
 
 
 def _twin(target: Table, metadata: MetaData, names: Mapping[str, str]) -> Table:
@@ -227,17 +234,32 @@ def mend_references(connection: Connection) -> None:
         move_mariadb_triggers(connection, backups)
 
 
-def remove_leftovers(connection: Connection) -> None:
-    """Drop what an adoption that was killed has left of its own; nothing in it is needed by then."""
+def remove_leftovers(connection: Connection, metadata: MetaData) -> None:
+    """Drop what an adoption that was killed has left of its own; nothing in it is needed by then.
+
+    Where a rollback undoes changes of tables, none is ever left, and a table of such a name is somebody else's.
+
+    Raises:
+        MigrationError: If a table is in the way that no adoption made.
+    """
+    if connection.dialect.name in _UNDO_TABLES:
+        return
     names = set(_tables(connection))
-    for name in reversed(CORE_TABLES):
-        if NEW + name in names:
-            connection.execute(text(f"DROP TABLE {quoted(connection, NEW + name)}"))
+    for name in reversed([each for each in CORE_TABLES if NEW + each in names]):
+        if {column["name"] for column in inspect(connection).get_columns(NEW + name)} != set(
+            metadata.tables[name].c.keys()
+        ):
+            msg = (
+                f"A table {NEW + name!r} is there that was not made by tradestore, which needs the name. Nothing was "
+                "changed: give it another name, then start again."
+            )
+            raise MigrationError(msg)
+        run_statement(connection, f"DROP TABLE {quoted(connection, NEW + name)}")
 
 
 def placing_for(connection: Connection, plan: AdoptionPlan) -> Placing:
     """Return the way to replace tables that the engine of a database allows."""
-    kind = _InPlace if connection.dialect.name in {"sqlite", "postgresql"} else _BesideIt
+    kind = _InPlace if connection.dialect.name in _UNDO_TABLES else _BesideIt
     return kind(connection, plan)
 
 

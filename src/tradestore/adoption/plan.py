@@ -170,7 +170,7 @@ def _changed_tables(connection: Connection, metadata: MetaData) -> set[str]:
 def _concerns_rows(change: tuple[Any, ...]) -> bool:
     """Return whether a table has to be built anew for it; an index can just be made unless it is a unique one."""
     what, item = change[0], change[1]
-    return item.unique if what == "add_index" else not what.endswith(("_table", "_index"))
+    return item.unique if what == "add_index" else not what.endswith(("_table", "_index", "_comment"))
 
 
 def _table_of(change: tuple[Any, ...]) -> str:

@@ -8,7 +8,8 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.exc import DBAPIError
 
-from tradestore.adoption.attachments import quoted, rights_on, run_statement
+from tradestore.adoption.attachments import run_statement
+from tradestore.adoption.table_settings import settings_on
 
 __all__ = ["View", "make_anew", "views_on"]
 
@@ -16,14 +17,19 @@ logger = logging.getLogger(__name__)
 
 _READERS: Final = text(
     "WITH RECURSIVE readers(id) AS ("
-    "SELECT c.oid FROM pg_class c WHERE c.relname IN :names AND c.relnamespace = current_schema()::regnamespace "
+    "SELECT c.oid FROM pg_class c WHERE c.relname IN :names AND c.relkind = 'r' AND pg_table_is_visible(c.oid) "
     "UNION SELECT v.oid FROM readers JOIN pg_depend d ON d.refobjid = readers.id "
     "AND d.classid = 'pg_rewrite'::regclass JOIN pg_rewrite r ON r.oid = d.objid "
-    "JOIN pg_class v ON v.oid = r.ev_class AND v.relkind = 'v' "
-    "AND v.relnamespace = current_schema()::regnamespace) "
-    "SELECT v.relname, pg_get_viewdef(v.oid) FROM readers JOIN pg_class v ON v.oid = readers.id AND v.relkind = 'v' "
-    "ORDER BY v.oid"
+    "JOIN pg_class v ON v.oid = r.ev_class AND v.relkind IN ('v', 'm')) "
+    "SELECT CAST(CAST(v.oid AS regclass) AS text), CASE v.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, "
+    "coalesce('WITH (' || array_to_string(v.reloptions, ', ') || ') ', ''), "
+    "rtrim(pg_get_viewdef(v.oid), ';') || CASE WHEN v.relispopulated THEN '' ELSE ' WITH NO DATA' END "
+    "FROM readers JOIN pg_class v ON v.oid = readers.id AND v.relkind IN ('v', 'm') ORDER BY v.oid"
 ).bindparams(bindparam("names", expanding=True))
+_TRIGGERS_AND_INDEXES: Final = text(
+    "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = CAST(:name AS regclass) AND NOT tgisinternal "
+    "UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = CAST(:name AS regclass)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +37,29 @@ class View:
     """A view as it is now.
 
     Attributes:
-        name: Of the view.
+        name: Of the view, quoted.
+        kind: What the engine calls its kind.
+        options: How it was made, as the engine writes it.
         query: What it shows, by the present names of tables.
-        rights: The statements that give others their rights on it.
+        belongings: The statements that make what hangs on it: triggers, indexes, settings.
     """
 
     name: str
+    kind: str
+    options: str
     query: str
-    rights: Sequence[str]
+    belongings: Sequence[str]
 
 
 def views_on(connection: Connection, tables: Iterable[str]) -> list[View]:
     """Return the views that read tables, directly or through each other, in the order in which they were made."""
     found = connection.execute(_READERS, {"names": list(tables)}).all()
-    return [View(name, query, rights_on(connection, name)) for name, query in found]
+    return [View(name, kind, options, query, _belongings(connection, name)) for name, kind, options, query in found]
+
+
+def _belongings(connection: Connection, name: str) -> list[str]:
+    made = connection.scalars(_TRIGGERS_AND_INDEXES, {"name": name}).all()
+    return [*made, *settings_on(connection, name)]
 
 
 def make_anew(connection: Connection, views: Sequence[View]) -> None:
@@ -72,8 +87,8 @@ def _make_if_possible(connection: Connection, view: View) -> None:
 
 def _make(connection: Connection, views: Sequence[View]) -> None:
     for view in reversed(views):
-        run_statement(connection, f"DROP VIEW {quoted(connection, view.name)}")
+        run_statement(connection, f"DROP {view.kind} {view.name}")
     for view in views:
-        run_statement(connection, f"CREATE VIEW {quoted(connection, view.name)} AS {view.query}")
-        for right in view.rights:
-            run_statement(connection, right)
+        run_statement(connection, f"CREATE {view.kind} {view.name} {view.options}AS {view.query}")
+        for statement in view.belongings:
+            run_statement(connection, statement)
