@@ -102,7 +102,7 @@ def _steps(table: TablePlan) -> Iterator[str]:
     if table.hidden is not None:
         yield f"bring {table.hidden_rows} rows that only {table.hidden.name} has back to {table.name}"
     if table.forgotten is not None:
-        yield f"make the orders anew that only {table.forgotten.name} knows of"
+        yield f"make the orders anew that only {table.forgotten.name} knows of, and give pairs their present form"
     if table.current is None:
         yield f"create table {table.name}"
     else:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.migrations.adopted import opened
-from tests.migrations.legacy import LegacyCase, contents, run_id, runs_of
+from tests.migrations.legacy import LegacyCase, contents, differences, mirrored_rows, run_id, runs_of
 from tests.migrations.mirrored_layer import start
 from tests.migrations.rescued import open_and_listen, see_backups_kept, see_it_goes_on, see_it_whole, see_rescue
 from tests.migrations.wrecks import (
@@ -133,6 +133,53 @@ def test_orders_that_may_be_of_either_trade(wreck: Wreck, store_url: str) -> Non
     with pytest.raises(MigrationError, match=pair), opened(store_url):
         pass
     assert differing_tables(snapshot(engine), before) == []
+
+
+@on_one_engine(Wreck("005", (None, None)), Wreck("015", (None, None)))
+def test_orders_that_an_upgrade_left_out_before_a_bot_traded_on(wreck: Wreck, store_url: str) -> None:
+    """Old trades get the pairs and the orders that they would have got at once; what came after stays as it is."""
+    wreck.make(store_url)
+    bot = Bot(strange_engine(store_url))
+    with opened(store_url):
+        pass
+    after = mirrored_rows(contents(store_url))
+    new = [row["order_id"] for row in bot.stored["orders"]]
+    pairs = {row["pair"] for row in bot.stored["trades"]}
+    old = {
+        "trades": [row for row in after["trades"] if row["pair"] not in pairs],
+        "orders": [{**row, "id": row["id"] - len(new)} for row in after["orders"] if row["order_id"] not in new],
+    }
+    assert differences({name: wreck.case.expected_rows[name] for name in old}, old) == []
+    told = bot.stored["trades"] + bot.stored["orders"]
+    assert [row for row in told if row not in after["trades"] + after["orders"]] == []
+
+
+@pytest.mark.parametrize(("backend", "case"), runs_of("015", "201"), indirect=["backend"], ids=run_id)
+def test_orders_that_a_backup_of_long_ago_knows(case: LegacyCase, store_url: str, caplog) -> None:
+    """Before there were orders, too, upgrades that succeeded left backups: what was placed then is done by now."""
+    case.load(store_url)
+    with strange_engine(store_url).begin() as connection:
+        connection.execute(text("CREATE TABLE trades_bak AS SELECT * FROM trades"))
+        connection.execute(text("UPDATE trades_bak SET open_order_id = 'filled long ago', amount = 1"))
+    assert open_and_listen(store_url, caplog) == []
+    see_it_whole(store_url, case.expected_rows)
+
+
+@on_one_engine(Wreck("036", ("create index ix_orders_order_id", None)), Wreck("205", (None, None)))
+def test_older_backup_with_a_higher_number(wreck: Wreck, store_url: str) -> None:
+    """Once all tables were counted, later only some: the number does not tell which backup was made last."""
+    wreck.make(store_url)
+    early = "id, exchange, pair, is_open, fee_open, fee_close, open_rate, close_rate, close_profit, stake_amount"
+    with strange_engine(store_url).begin() as connection:
+        connection.execute(
+            text(
+                f"CREATE TABLE trades_bak7 AS SELECT {early}, 1.5 AS amount, open_date, close_date FROM trades_bak0 "  # noqa: S608
+                "WHERE id < 9"
+            )
+        )
+    with opened(store_url):
+        pass
+    see_it_whole(store_url, wreck.case.expected_rows)
 
 
 @pytest.mark.parametrize(("backend", "case"), runs_of("101", "103", "105"), indirect=["backend"], ids=run_id)

@@ -137,7 +137,8 @@ def _announce(plan: AdoptionPlan) -> None:
     for table in plan.tables:
         if table.forgotten is not None:
             logger.warning(
-                "An earlier upgrade of another program has dropped the orders that %s knows of: they are made anew.",
+                "An earlier upgrade of another program has left out what %s knows: orders without a row are made anew, "
+                "and pairs get their present form.",
                 table.forgotten.name,
             )
         if table.hidden is not None:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, exists, false, func, not_, or_, select
 
-from tradestore.adoption.column_rules import row_of
-from tradestore.adoption.hidden_rows import BOT_START
+from tradestore.adoption.column_rules import has_old_pairs, row_of
+from tradestore.adoption.hidden_rows import BOT_START, was_left_out
 from tradestore.adoption.plan import AdoptionPlan, TablePlan
 
 __all__ = ["CarriedRows"]
@@ -55,7 +55,10 @@ class CarriedRows:
             present = places.get(trades.current.name, trades.current)
             row = row_of(trades.target, trades.forgotten, self._dialect)
             query = select(*(value.label(name) for name, value in row.items()))
-            found.append((trades.forgotten, query.where(trades.forgotten.c.id.in_(select(present.c.id)))))
+            orders = self._plan.of("orders")
+            placed = None if orders is None or orders.current is None else orders.current
+            placed = None if placed is None else places.get(placed.name, placed)
+            found.append((trades.forgotten, query.where(was_left_out(trades.forgotten, present, placed))))
         return found
 
     def undecided_orders(self) -> Select[Any] | None:
@@ -71,7 +74,8 @@ class CarriedRows:
 
     def _select(self, table: TablePlan, origin: Table, places: Mapping[str, Table]) -> Select[Any]:
         source = places.get(origin.name, origin)
-        row = row_of(table.target, source, self._dialect, turns_pairs=_has_old_pairs(table.forgotten))
+        turns_pairs = table.forgotten is not None and has_old_pairs(table.forgotten)
+        row = row_of(table.target, source, self._dialect, turns_pairs=turns_pairs)
         is_current = origin is table.current
         shift = self._shifts[table.name]
         if shift and is_current == (table.name != "KeyValueStore"):
@@ -165,10 +169,6 @@ def _shift(connection: Connection, table: TablePlan) -> int:
     if connection.execute(twice).first() is None:
         return 0
     return max(connection.scalar(select(func.max(each.c.id))) or 0 for each in (hidden, current))
-
-
-def _has_old_pairs(forgotten: Table | None) -> bool:
-    return forgotten is not None and "fee_open" not in forgotten.c
 
 
 def _first_start(current: Table, hidden: Table) -> ColumnElement[Any]:

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import Float as SingleOrDouble
 
-__all__ = ["REQUIRED", "is_single_precision", "missing_columns", "reflected", "row_of"]
+__all__ = ["REQUIRED", "has_old_pairs", "is_single_precision", "missing_columns", "reflected", "row_of"]
 
 REQUIRED: Final[Mapping[str, Sequence[str]]] = {
     "trades": (
@@ -117,12 +117,17 @@ def row_of(target: Table, source: Table, dialect: str, *, turns_pairs: bool = Fa
         dialect: SQLAlchemy's name of the engine.
         turns_pairs: Whether pairs stand in their form before May 2018, also where the columns are newer.
     """
-    reader = _Reader(source, dialect, turns_pairs=turns_pairs or "fee_open" not in source.c)
+    reader = _Reader(source, dialect, turns_pairs=turns_pairs or has_old_pairs(source))
     rules = {"trades": _trade_rules, "orders": _order_rules}.get(target.name, _no_rules)(reader)
     return {
         column.name: _fitted(column, rules.get(column.name, reader.value(target.name, column)), source, dialect)
         for column in target.columns
     }
+
+
+def has_old_pairs(trades: Table) -> bool:
+    """Tell whether pairs stand in their form before May 2018 in a table: ``BTC_ETH``."""
+    return "fee_open" not in trades.c
 
 
 def is_single_precision(column: Column[Any], dialect: str) -> bool:
@@ -228,13 +233,13 @@ def _order_rules(reader: _Reader) -> dict[str, ColumnElement[Any]]:
 
 
 def _pair(reader: _Reader) -> ColumnElement[Any]:
-    """Return the pair; until May 2018 stake currency came first, with an underscore behind it."""
+    """Return the pair; until May 2018 stake currency came first, with an underscore behind it, and no slash."""
     if not reader.turns_pairs:
         return reader.raw("pair")
     pair = type_coerce(cast(reader.raw("pair"), Text()), String())
     where = (func.strpos if reader.dialect == "postgresql" else func.instr)(pair, "_", type_=Integer())
     turned = func.substr(pair, where + 1, type_=String()) + "/" + func.substr(pair, 1, where - 1, type_=String())
-    return case((where > 0, turned), else_=pair)
+    return case((and_(where > 0, not_(pair.contains("/"))), turned), else_=pair)
 
 
 def _exit_reason(reader: _Reader) -> ColumnElement[Any]:

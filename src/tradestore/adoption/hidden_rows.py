@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, Table, and_, exists, func, select, type_coerce
 from sqlalchemy.types import NullType
 
 from tradestore.adoption.column_rules import missing_columns, reflected
 
-__all__ = ["BACKUP_NAMES", "BOT_START", "hides_rows", "newest_backup", "row_count"]
+__all__ = ["BACKUP_NAMES", "BOT_START", "hides_rows", "newest_backup", "row_count", "was_left_out"]
 
 BACKUP_NAMES: Final = re.compile(r"(trades|orders|pairlocks|KeyValueStore|trade_custom_data|wallet_history)_bak(\d*)")
 """How the tables are called that upgrades leave behind."""
@@ -28,20 +28,41 @@ _FILL_TIME: Final = timedelta(days=1)
 """An open date may move from when the order was placed to when it was filled."""
 
 
-def newest_backup(connection: Connection, name: str, tables: Sequence[str]) -> Table | None:
-    """Return the backup of a table with the highest number that holds rows.
+def newest_backup(connection: Connection, target: Table, tables: Sequence[str]) -> Table | None:
+    """Return the backup of a table that was made last and holds rows.
+
+    Until 2020 the number counted all tables of the database, since then those of one kind: so a higher one may be
+    older. Tables only gained columns, and where they tell nothing, the number does.
 
     Args:
         connection: To the database.
-        name: Of the table.
+        target: The table as it shall be.
         tables: Names of all tables in the database.
     """
-    found = [match for each in tables if (match := BACKUP_NAMES.fullmatch(each)) and match[1] == name]
-    for match in sorted(found, key=lambda match: int(match[2] or -1), reverse=True):
-        backup = reflected(connection, match[0])
-        if not missing_columns(name, backup) and row_count(connection, backup):
+    found = [match for each in tables if (match := BACKUP_NAMES.fullmatch(each)) and match[1] == target.name]
+    backups = [(reflected(connection, match[0]), int(match[2] or -1)) for match in found]
+    by_age = sorted(backups, key=lambda each: (len(set(target.c.keys()) & set(each[0].c.keys())), each[1]))
+    for backup, _number in reversed(by_age):
+        if not missing_columns(target.name, backup) and row_count(connection, backup):
             return backup
     return None
+
+
+def was_left_out(backup: Table, trades: Table, orders: Table | None) -> ColumnElement[bool]:
+    """Return that a trade in a backup, with the orders that it knows of, stands without any in the table today.
+
+    Args:
+        backup: Of an upgrade that found no table of orders.
+        trades: The trades today; those that were opened or closed since know better.
+        orders: The orders today, None without a table of them.
+    """
+    today = trades.alias()
+    closed = today.c.close_date.is_not_distinct_from(backup.c.close_date)
+    stays = exists().where(today.c.id == backup.c.id, today.c.is_open == backup.c.is_open, closed)
+    if orders is None:
+        return stays
+    placed = orders.alias()
+    return and_(stays, ~exists().where(placed.c.ft_trade_id == backup.c.id))
 
 
 def hides_rows(connection: Connection, backup: Table, current: Table | None, trades: Table | None) -> bool:

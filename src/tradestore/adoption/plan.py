@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, MetaData, Table, inspect
+from sqlalchemy import Connection, MetaData, Table, inspect, or_, select
 
 from tradestore._legacy_names import get_backup_name
 from tradestore._revisions import differences
-from tradestore.adoption.column_rules import missing_columns, reflected
-from tradestore.adoption.hidden_rows import hides_rows, newest_backup, row_count
+from tradestore.adoption.column_rules import has_old_pairs, missing_columns, reflected
+from tradestore.adoption.hidden_rows import hides_rows, newest_backup, row_count, was_left_out
 from tradestore.exceptions import MigrationError
 
 __all__ = ["CORE_TABLES", "LEFTOVER", "ORDER_IDS", "AdoptionPlan", "TablePlan", "plan_adoption"]
@@ -38,7 +38,8 @@ class TablePlan:
         rows: In the current table.
         hidden_rows: In that backup.
         backup: A name that no table has yet, under which the current table is kept.
-        forgotten: A backup whose trades know of orders, which an upgrade without any table of orders has dropped.
+        forgotten: A backup whose trades know of orders, or have pairs in their old form, which the upgrade from it has
+            left out.
     """
 
     target: Table
@@ -98,7 +99,8 @@ def plan_adoption(connection: Connection, metadata: MetaData) -> AdoptionPlan:
     names = [name for name in inspect(connection).get_table_names() if not name.startswith(LEFTOVER)]
     current: dict[str, Table] = {name: reflected(connection, name) for name in CORE_TABLES if name in names}
     _refuse_foreign(current)
-    backups = {name: newest_backup(connection, name, names) for name in _REWRITTEN}
+    targets = {name: metadata.tables[name] for name in _REWRITTEN if name in metadata.tables}
+    backups = {name: newest_backup(connection, target, names) for name, target in targets.items()}
     hidden = _hidden(connection, current, backups)
     forgotten = _forgotten(connection, current, backups, hidden)
     stale = _changed_tables(connection, metadata) | hidden.keys()
@@ -138,11 +140,15 @@ def _forgotten(
     backups: Mapping[str, Table | None],
     hidden: Mapping[str, Table],
 ) -> Table | None:
-    """Return the newest backup of trades if it is from before there were orders, and there are still none."""
-    backup, orders = backups["trades"], current.get("orders")
-    if backup is None or "trades" in hidden or not _knows_orders(backup) or backups["orders"] is not None:
+    """Return the newest backup of trades if the upgrade from it has left out what newer tables say otherwise."""
+    backup, trades = backups["trades"], current.get("trades")
+    if backup is None or trades is None or "trades" in hidden or backups["orders"] is not None:
         return None
-    return backup if orders is None or not row_count(connection, orders) else None
+    if _knows_orders(trades) or not _knows_orders(backup):
+        return None
+    numbers = or_(*(backup.c[name].is_not(None) for name in ORDER_IDS if name in backup.c))
+    left_out = select(backup.c.id).where(numbers, was_left_out(backup, trades, current.get("orders"))).limit(1)
+    return backup if has_old_pairs(backup) or connection.execute(left_out).first() is not None else None
 
 
 def _knows_orders(trades: Table | None) -> bool:
