@@ -25,6 +25,7 @@ from tradestore._revisions import (
 )
 from tradestore._row_digest import RowDigest, columns_of, digest_of
 from tradestore._sqlite_backup import back_up_file
+from tradestore.adoption.views import views_put_away
 from tradestore.exceptions import MigrationError
 
 __all__ = ["NOTE_TABLE", "change_revision", "is_unfinished"]
@@ -122,7 +123,8 @@ def _change(connection: Connection, direction: Direction, origin: str | None, ta
     _keep_writers_out(connection)
     before = _contents(connection)
     if connection.dialect.name not in _MYSQL:
-        run_scripts(connection, direction, target)
+        with views_put_away(connection, _CHANGED_BY_SCRIPTS):
+            run_scripts(connection, direction, target)
         _compare(connection, before, direction)
         return
     try:

@@ -173,7 +173,7 @@ def test_older_backup_with_a_higher_number(wreck: Wreck, store_url: str) -> None
     with strange_engine(store_url).begin() as connection:
         connection.execute(
             text(
-                f"CREATE TABLE trades_bak7 AS SELECT {early}, 1.5 AS amount, open_date, close_date FROM trades_bak0 "  # noqa: S608
+                f"CREATE TABLE trades_bak7 AS SELECT {early}, 1.5 AS amount, open_date, close_date FROM trades_bak0 "
                 "WHERE id < 9"
             )
         )

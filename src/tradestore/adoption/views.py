@@ -1,7 +1,8 @@
 """PostgreSQL's views, which go by the table that they were made on, not by its name."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,8 +11,9 @@ from sqlalchemy.exc import DBAPIError
 
 from tradestore.adoption.attachments import run_statement
 from tradestore.adoption.table_settings import settings_on
+from tradestore.exceptions import MigrationError
 
-__all__ = ["View", "make_anew", "views_on"]
+__all__ = ["View", "make_anew", "views_on", "views_put_away"]
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +74,28 @@ def make_anew(connection: Connection, views: Sequence[View]) -> None:
             _make_if_possible(connection, view)
 
 
+@contextmanager
+def views_put_away(connection: Connection, tables: Iterable[str]) -> Iterator[None]:
+    """Let tables change while no view holds their columns fast; other engines' views go by names and hold nothing.
+
+    Args:
+        connection: In a transaction that an error in the block, or a view that cannot be made again, ends.
+        tables: Which.
+
+    Raises:
+        MigrationError: If a view asks for what is not there any more.
+    """
+    views = views_on(connection, tables) if connection.dialect.name == "postgresql" else []
+    _drop(connection, views)
+    yield
+    for view in views:
+        try:
+            _create(connection, view)
+        except DBAPIError as e:
+            msg = f"The view {view.name} needs what is not there afterwards ({str(e.orig).strip()}): drop it before."
+            raise MigrationError(msg) from e
+
+
 def _make_if_possible(connection: Connection, view: View) -> None:
     try:
         with connection.begin_nested():
@@ -86,9 +110,17 @@ def _make_if_possible(connection: Connection, view: View) -> None:
 
 
 def _make(connection: Connection, views: Sequence[View]) -> None:
+    _drop(connection, views)
+    for view in views:
+        _create(connection, view)
+
+
+def _drop(connection: Connection, views: Sequence[View]) -> None:
     for view in reversed(views):
         run_statement(connection, f"DROP {view.kind} {view.name}")
-    for view in views:
-        run_statement(connection, f"CREATE {view.kind} {view.name} {view.options}AS {view.query}")
-        for statement in view.belongings:
-            run_statement(connection, statement)
+
+
+def _create(connection: Connection, view: View) -> None:
+    run_statement(connection, f"CREATE {view.kind} {view.name} {view.options}AS {view.query}")
+    for statement in view.belongings:
+        run_statement(connection, statement)
