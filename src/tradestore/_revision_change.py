@@ -23,8 +23,9 @@ from tradestore._revisions import (
     run_scripts,
     stamp_of,
 )
-from tradestore._row_digest import RowDigest, columns_of, digest_of
+from tradestore._row_digest import columns_of, digest_of
 from tradestore._sqlite_backup import back_up_file
+from tradestore._table_content import TableContent
 from tradestore.adoption.views import views_put_away
 from tradestore.exceptions import MigrationError
 
@@ -65,7 +66,7 @@ class _Contents(NamedTuple):
     """What must be there afterwards: the rows of each table, and how many references led nowhere already."""
 
     columns: Mapping[str, Sequence[str]]
-    rows: Mapping[str, RowDigest]
+    rows: Mapping[str, TableContent]
     strays: Counter[tuple[str, str]]
 
 
@@ -248,7 +249,7 @@ def _compare(connection: Connection, before: _Contents, direction: Direction) ->
     """Refuse a change that has touched a row, or dropped a table that had any."""
     present = columns_of(connection, before.columns)
     for name, columns in before.columns.items():
-        if name not in present and direction == "downgrade" and not before.rows[name].count:
+        if name not in present and direction == "downgrade" and not before.rows[name].rows:
             continue
         if set(columns) <= set(present.get(name, ())) and digest_of(connection, name, columns) == before.rows[name]:
             continue

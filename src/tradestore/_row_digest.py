@@ -3,30 +3,15 @@
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, Final
 
 from sqlalchemy import Connection, column, inspect, select, table
 
-__all__ = ["RowDigest", "columns_of", "digest_of", "sqlite_columns_of", "sqlite_digest_of"]
+from tradestore._table_content import RunningContent, TableContent
+
+__all__ = ["columns_of", "digest_of", "sqlite_columns_of", "sqlite_digest_of"]
 
 _BATCH: Final = 1000
-_SIZE: Final = 16
-_MODULUS: Final = 1 << (8 * _SIZE)
-
-
-@dataclass(frozen=True, slots=True)
-class RowDigest:
-    """The rows of a table, whatever their order.
-
-    Attributes:
-        count: How many there are.
-        total: The sum of their hashes.
-    """
-
-    count: int
-    total: int
 
 
 def columns_of(connection: Connection, wanted: Collection[str] | None = None) -> dict[str, tuple[str, ...]]:
@@ -42,14 +27,14 @@ def columns_of(connection: Connection, wanted: Collection[str] | None = None) ->
     }
 
 
-def digest_of(connection: Connection, name: str, columns: Sequence[str]) -> RowDigest:
+def digest_of(connection: Connection, name: str, columns: Sequence[str]) -> TableContent:
     """Return what some columns of a table hold, as this connection sees them."""
     if connection.dialect.name == "sqlite":
         return sqlite_digest_of(_driver_connection(connection), name, columns)
     query: Any = select(*(column(each) for each in columns)).select_from(table(name))
     options = {"stream_results": True, "yield_per": _BATCH}
     with connection.execute(query, execution_options=options) as rows:
-        return _digest(rows)
+        return _content(rows)
 
 
 def sqlite_columns_of(connection: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
@@ -60,22 +45,18 @@ def sqlite_columns_of(connection: sqlite3.Connection) -> dict[str, tuple[str, ..
     }
 
 
-def sqlite_digest_of(connection: sqlite3.Connection, name: str, columns: Sequence[str]) -> RowDigest:
+def sqlite_digest_of(connection: sqlite3.Connection, name: str, columns: Sequence[str]) -> TableContent:
     """Return what some columns of a table of an SQLite database hold, texts that are no valid UTF-8 included."""
     # The sign keeps converters, which go by a column's declared type, from reading the values.
     names = ", ".join(f"+{_quoted(each)}" for each in columns)
     with _any_text(connection):
-        return _digest(connection.execute(f"SELECT {names} FROM {_quoted(name)}"))  # noqa: S608 - quoted
+        return _content(connection.execute(f"SELECT {names} FROM {_quoted(name)}"))  # noqa: S608 - quoted
 
 
-def _digest(rows: Iterable[Iterable[object]]) -> RowDigest:
-    count = total = 0
-    for row in rows:
-        plain = tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
-        text = repr(plain).encode("utf-8", "surrogatepass")
-        count += 1
-        total += int.from_bytes(blake2b(text, digest_size=_SIZE).digest(), "big")
-    return RowDigest(count, total % _MODULUS)
+def _content(rows: Iterable[Iterable[object]]) -> TableContent:
+    running = RunningContent()
+    running.add(ascii(tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)) for row in rows)
+    return running.content
 
 
 @contextmanager
