@@ -41,11 +41,13 @@ class Attachment:
         what: Kind and name, for a message.
         create: The statement that makes it.
         drop: The statement that removes it from the old table, None if it may stay there.
+        trials: Statements that change nothing, and fail where what it asks for is gone.
     """
 
     what: str
     create: str
     drop: str | None
+    trials: Sequence[str] = ()
 
 
 _OBSOLETE: Final = "ix_trades_stoploss_order_id"
@@ -99,7 +101,10 @@ def attached_to(connection: Connection, table: Table, target: Table) -> list[Att
     if connection.dialect.name == "sqlite":
         return [
             Attachment(
-                f"{kind} {name}", "" if name in own else create, f"DROP {kind.upper()} {quoted(connection, name)}"
+                f"{kind} {name}",
+                "" if name in own else create,
+                f"DROP {kind.upper()} {quoted(connection, name)}",
+                _trials(connection, target) if kind == "trigger" else (),
             )
             for kind, name, create in connection.execute(_SQLITE, {"name": table.name})
         ]
@@ -119,6 +124,18 @@ def attached_to(connection: Connection, table: Table, target: Table) -> list[Att
     ]
 
 
+def _trials(connection: Connection, table: Table) -> Sequence[str]:
+    """Return what lets SQLite read the triggers of a table, which it does not when they are made."""
+    name = quoted(connection, table.name)
+    same = ", ".join(f"{column} = {column}" for column in (quoted(connection, each.name) for each in table.columns))
+    # Of no row: nothing is changed. EXPLAIN would do, but a driver that remembers statements takes an older answer.
+    return (
+        f"INSERT INTO {name} SELECT * FROM {name} WHERE 0",  # noqa: S608 - names, quoted
+        f"UPDATE {name} SET {same} WHERE 0",  # noqa: S608
+        f"DELETE FROM {name} WHERE 0",  # noqa: S608
+    )
+
+
 def rights_on(connection: Connection, name: str) -> list[str]:
     """Return the statements that give others the rights that they have on a table or view of PostgreSQL."""
     place = quoted(connection, name)
@@ -135,13 +152,18 @@ def put_on(connection: Connection, attachments: Iterable[Attachment]) -> None:
             continue
         try:
             with connection.begin_nested():
-                run_statement(connection, attachment.create)
+                for statement in (attachment.create, *attachment.trials):
+                    run_statement(connection, statement)
         except DBAPIError as e:
-            logger.warning(
-                "The %s could not be carried over to the new table (%s): make it again by hand if you need it.",
-                attachment.what,
-                str(e.orig).strip(),
-            )
+            _warn_of_loss(attachment.what, e)
+
+
+def _warn_of_loss(what: str, error: DBAPIError) -> None:
+    logger.warning(
+        "The %s could not be carried over to the new table (%s): make it again by hand if you need it.",
+        what,
+        str(error.orig).strip(),
+    )
 
 
 def add_user_indexes(connection: Connection, table: Table, new: Table) -> None:
@@ -160,7 +182,7 @@ def _is_key(table: Table, columns: Sequence[str]) -> bool:
 
 
 def move_mariadb_triggers(connection: Connection, backups: dict[str, str]) -> None:
-    """Give the new tables the triggers that went with the old ones.
+    """Give the new tables the triggers that went with the old ones; one that asks for a column that is gone stays.
 
     Args:
         connection: To MariaDB or MySQL.
@@ -169,9 +191,19 @@ def move_mariadb_triggers(connection: Connection, backups: dict[str, str]) -> No
     if not backups:
         return
     for name, timing, event, table, action in connection.execute(_MARIADB_TRIGGERS, {"names": list(backups)}).all():
-        trigger, place = quoted(connection, name), quoted(connection, backups[table])
-        run_statement(connection, f"DROP TRIGGER {trigger}")
-        run_statement(connection, f"CREATE TRIGGER {trigger} {timing} {event} ON {place} FOR EACH ROW {action}")
+        old, new = (
+            f"CREATE TRIGGER {quoted(connection, name)} {timing} {event} ON {quoted(connection, place)} "
+            f"FOR EACH ROW {action}"
+            for place in (table, backups[table])
+        )
+        run_statement(connection, f"DROP TRIGGER {quoted(connection, name)}")
+        try:
+            run_statement(connection, new)
+        except DBAPIError as e:
+            if e.connection_invalidated:
+                raise
+            run_statement(connection, old)
+            _warn_of_loss(f"trigger {name}", e)
 
 
 def repoint_foreign_keys(connection: Connection, backups: dict[str, str]) -> None:
