@@ -41,13 +41,13 @@ class Attachment:
         what: Kind and name, for a message.
         create: The statement that makes it.
         drop: The statement that removes it from the old table, None if it may stay there.
-        checks: Statements that fail where what was made cannot be used.
+        trials: Statements that change nothing, and fail where what it asks for is gone.
     """
 
     what: str
     create: str
     drop: str | None
-    checks: Sequence[str] = ()
+    trials: Sequence[str] = ()
 
 
 _OBSOLETE: Final = "ix_trades_stoploss_order_id"
@@ -106,7 +106,7 @@ def attached_to(connection: Connection, table: Table, target: Table) -> list[Att
                 f"{kind} {name}",
                 "" if name in own else create,
                 f"DROP {kind.upper()} {quoted(connection, name)}",
-                _firing_on(connection, target) if kind == "trigger" else (),
+                _trials(connection, target) if kind == "trigger" else (),
             )
             for kind, name, create in connection.execute(_SQLITE, {"name": table.name})
         ]
@@ -126,6 +126,18 @@ def attached_to(connection: Connection, table: Table, target: Table) -> list[Att
     ]
 
 
+def _trials(connection: Connection, table: Table) -> Sequence[str]:
+    """Return what lets SQLite read the triggers of a table, which it does not when they are made."""
+    name = quoted(connection, table.name)
+    same = ", ".join(f"{column} = {column}" for column in (quoted(connection, each.name) for each in table.columns))
+    # Of no row: nothing is changed. EXPLAIN would do, but a driver that remembers statements takes an older answer.
+    return (
+        f"INSERT INTO {name} SELECT * FROM {name} WHERE 0",  # noqa: S608 - names, quoted
+        f"UPDATE {name} SET {same} WHERE 0",  # noqa: S608
+        f"DELETE FROM {name} WHERE 0",  # noqa: S608
+    )
+
+
 def put_on(connection: Connection, attachments: Iterable[Attachment]) -> None:
     """Make them again on the new table; what asks for a column that is gone is named in the log and left out."""
     for attachment in attachments:
@@ -133,26 +145,18 @@ def put_on(connection: Connection, attachments: Iterable[Attachment]) -> None:
             continue
         try:
             with connection.begin_nested():
-                run_statement(connection, attachment.create)
-                for check in attachment.checks:
-                    run_statement(connection, check)
+                for statement in (attachment.create, *attachment.trials):
+                    run_statement(connection, statement)
         except DBAPIError as e:
-            logger.warning(
-                "The %s could not be carried over to the new table (%s): make it again by hand if you need it.",
-                attachment.what,
-                str(e.orig).strip(),
-            )
+            _warn_of_loss(attachment.what, e)
 
 
-def _firing_on(connection: Connection, target: Table) -> list[str]:
-    """Return statements that let SQLite read the triggers of a table, but run none of them.
-
-    Otherwise one that asks for a column that is gone would fail when it fires: no trade could be stored any more.
-    """
-    place = quoted(connection, target.name)
-    every = ", ".join(f"{name} = {name}" for name in (quoted(connection, column.name) for column in target.columns))
-    firing = (f"INSERT INTO {place} DEFAULT VALUES", f"UPDATE {place} SET {every}", f"DELETE FROM {place}")  # noqa: S608
-    return [f"EXPLAIN {each}" for each in firing]
+def _warn_of_loss(what: str, error: DBAPIError) -> None:
+    logger.warning(
+        "The %s could not be carried over to the new table (%s): make it again by hand if you need it.",
+        what,
+        str(error.orig).strip(),
+    )
 
 
 def add_user_indexes(connection: Connection, table: Table, new: Table) -> None:
@@ -171,7 +175,7 @@ def _is_key(table: Table, columns: Sequence[str]) -> bool:
 
 
 def move_mariadb_triggers(connection: Connection, backups: dict[str, str]) -> None:
-    """Give the new tables the triggers that went with the old ones.
+    """Give the new tables the triggers that went with the old ones; one that asks for a column that is gone stays.
 
     Args:
         connection: To MariaDB or MySQL.
@@ -180,9 +184,19 @@ def move_mariadb_triggers(connection: Connection, backups: dict[str, str]) -> No
     if not backups:
         return
     for name, timing, event, table, action in connection.execute(_MARIADB_TRIGGERS, {"names": list(backups)}).all():
-        trigger, place = quoted(connection, name), quoted(connection, backups[table])
-        run_statement(connection, f"DROP TRIGGER {trigger}")
-        run_statement(connection, f"CREATE TRIGGER {trigger} {timing} {event} ON {place} FOR EACH ROW {action}")
+        old, new = (
+            f"CREATE TRIGGER {quoted(connection, name)} {timing} {event} ON {quoted(connection, place)} "
+            f"FOR EACH ROW {action}"
+            for place in (table, backups[table])
+        )
+        run_statement(connection, f"DROP TRIGGER {quoted(connection, name)}")
+        try:
+            run_statement(connection, new)
+        except DBAPIError as e:
+            if e.connection_invalidated:
+                raise
+            run_statement(connection, old)
+            _warn_of_loss(f"trigger {name}", e)
 
 
 def repoint_foreign_keys(connection: Connection, backups: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, exists, false, func, not_, or_, select
 
 from tradestore.adoption.column_rules import has_old_pairs, row_of
-from tradestore.adoption.hidden_rows import BOT_START, was_left_out
+from tradestore.adoption.hidden_rows import BOT_START, exact, was_left_out
 from tradestore.adoption.plan import AdoptionPlan, TablePlan
 
 __all__ = ["CarriedRows"]
@@ -83,7 +83,7 @@ class CarriedRows:
         if table.name in _BELONGING and is_current:
             row["ft_trade_id"] = self._trade_of(table, source, places)
         if table.name == "KeyValueStore" and is_current and table.hidden is not None:
-            row["datetime_value"] = _first_start(source, places.get(table.hidden.name, table.hidden))
+            row["datetime_value"] = _first_start(source, places.get(table.hidden.name, table.hidden), self._dialect)
         query = select(*(value.label(name) for name, value in row.items()))
         return query.where(*self._conditions(table, source, places, is_current=is_current))
 
@@ -98,10 +98,10 @@ class CarriedRows:
             return [or_(source.c.ft_trade_id.is_(None), self._has_trade(source, places))]
         if table.name != "KeyValueStore":
             return []
-        conditions = [source.c.id.in_(select(func.min(source.c.id)).group_by(self._exact(source.c.key)))]
+        conditions = [source.c.id.in_(select(func.min(source.c.id)).group_by(exact(source.c.key, self._dialect)))]
         if not is_current and table.current is not None:
             now = places.get(table.current.name, table.current)
-            conditions.append(self._exact(source.c.key).not_in(select(self._exact(now.c.key))))
+            conditions.append(exact(source.c.key, self._dialect).not_in(select(exact(now.c.key, self._dialect))))
         return conditions
 
     def _has_trade(self, source: Table, places: Mapping[str, Table], *, of_hidden: bool = False) -> ColumnElement[bool]:
@@ -134,7 +134,8 @@ class CarriedRows:
         if trades is None:
             return false()
         place = places.get(trades.name, trades)
-        return exists().where(place.c.id == orders.c.ft_trade_id, place.c.pair == orders.c.ft_pair)
+        is_same = exact(place.c.pair, self._dialect) == exact(orders.c.ft_pair, self._dialect)
+        return exists().where(place.c.id == orders.c.ft_trade_id, is_same)
 
     def _is_remembered_of_new(
         self, source: Table, trades: TablePlan, places: Mapping[str, Table]
@@ -155,10 +156,6 @@ class CarriedRows:
             began.append(exists().where(is_new_order))
         return or_(*began)
 
-    def _exact(self, text: ColumnElement[str]) -> ColumnElement[Any]:
-        """Return a text that is told apart by every character, also where its column isn't."""
-        return func.hex(text) if self._dialect in {"mysql", "mariadb"} else text
-
 
 def _shift(connection: Connection, table: TablePlan) -> int:
     """Return by how much the newer numbers have to move up, 0 if none is taken twice."""
@@ -171,11 +168,14 @@ def _shift(connection: Connection, table: TablePlan) -> int:
     return max(connection.scalar(select(func.max(each.c.id))) or 0 for each in (hidden, current))
 
 
-def _first_start(current: Table, hidden: Table) -> ColumnElement[Any]:
+def _first_start(current: Table, hidden: Table, dialect: str) -> ColumnElement[Any]:
     """Return the moment of a key; a bot that was started on an empty table took that for its first start."""
     earlier = (
         select(func.min(hidden.c.datetime_value))
-        .where(hidden.c.key == current.c.key, hidden.c.datetime_value < current.c.datetime_value)
+        .where(
+            exact(hidden.c.key, dialect) == exact(current.c.key, dialect),
+            hidden.c.datetime_value < current.c.datetime_value,
+        )
         .scalar_subquery()
     )
     return case(

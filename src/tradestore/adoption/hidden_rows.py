@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, exists, func, select, type_coerce
+from sqlalchemy import Column, ColumnElement, Connection, String, Table, and_, exists, func, select, type_coerce
 from sqlalchemy.types import NullType
 
 from tradestore.adoption.column_rules import missing_columns, reflected
 
-__all__ = ["BACKUP_NAMES", "BOT_START", "hides_rows", "newest_backup", "row_count", "was_left_out"]
+__all__ = ["BACKUP_NAMES", "BOT_START", "exact", "hides_rows", "newest_backup", "row_count", "was_left_out"]
 
 BACKUP_NAMES: Final = re.compile(r"(trades|orders|pairlocks|KeyValueStore|trade_custom_data|wallet_history)_bak(\d*)")
 """How the tables are called that upgrades leave behind."""
@@ -40,12 +40,19 @@ def newest_backup(connection: Connection, target: Table, tables: Sequence[str]) 
         tables: Names of all tables in the database.
     """
     found = [match for each in tables if (match := BACKUP_NAMES.fullmatch(each)) and match[1] == target.name]
-    backups = [(reflected(connection, match[0]), int(match[2] or -1)) for match in found]
-    by_age = sorted(backups, key=lambda each: (len(set(target.c.keys()) & set(each[0].c.keys())), each[1]))
-    for backup, _number in reversed(by_age):
+    numbers: dict[Table, int] = {reflected(connection, match[0]): int(match[2] or -1) for match in found}
+    for backup in sorted(numbers, key=lambda each: (_kinship(target, each), numbers[each]), reverse=True):
         if not missing_columns(target.name, backup) and row_count(connection, backup):
             return backup
     return None
+
+
+def exact(value: Column[Any], dialect: str) -> ColumnElement[Any]:
+    """Return a column whose texts are told apart by every character, whatever the rules of its table are.
+
+    MariaDB and MySQL refuse to compare texts of two tables with different rules, as servers of different ages have.
+    """
+    return func.hex(value) if dialect in {"mysql", "mariadb"} and isinstance(value.type, String) else value
 
 
 def was_left_out(backup: Table, trades: Table, orders: Table | None) -> ColumnElement[bool]:
@@ -85,6 +92,10 @@ def row_count(connection: Connection, table: Table) -> int:
     return connection.scalar(select(func.count()).select_from(table)) or 0
 
 
+def _kinship(target: Table, table: Table) -> int:
+    return len(set(target.c.keys()).intersection(table.c.keys()))
+
+
 def _name_of(backup: Table) -> str:
     return backup.name.partition("_bak")[0]
 
@@ -100,15 +111,17 @@ def _has_some_of(connection: Connection, name: str, current: Table, backup: Tabl
         return _has_some_trade_of(connection, current, backup)
     if name == "KeyValueStore":
         return _has_some_key_of(connection, current, backup)
-    same = _same(current, backup, *(("ft_pair", "order_id") if name == "orders" else ("id", "pair", "lock_time")))
+    same = _same(
+        connection, current, backup, *(("ft_pair", "order_id") if name == "orders" else ("id", "pair", "lock_time"))
+    )
     return _any(connection, select(backup.c.id).join(current, same))
 
 
 def _has_some_trade_of(connection: Connection, current: Table, backup: Table) -> bool:
-    if _any(connection, select(backup.c.id).join(current, _same(current, backup, "id", "open_date"))):
+    if _any(connection, select(backup.c.id).join(current, _same(connection, current, backup, "id", "open_date"))):
         return True
     dates = (type_coerce(table.c.open_date, NullType()) for table in (backup, current))
-    moved = select(*dates).join_from(backup, current, _same(current, backup, "id", "pair"))
+    moved = select(*dates).join_from(backup, current, _same(connection, current, backup, "id", "pair"))
     return any(_is_near(dates) for dates in connection.execute(moved))
 
 
@@ -116,15 +129,21 @@ def _has_some_key_of(connection: Connection, current: Table, backup: Table) -> b
     """Compare keys, but for those that a bot sets anew: of these, the moment of the first start tells."""
     telling = backup.c.key.not_in(_MARKS_OF_EACH_START)
     if _any(connection, select(backup.c.id).where(telling)):
-        return _any(connection, select(backup.c.id).join(current, _same(current, backup, "id", "key")).where(telling))
+        return _any(
+            connection,
+            select(backup.c.id).join(current, _same(connection, current, backup, "id", "key")).where(telling),
+        )
     began_earlier = and_(
-        _same(current, backup, "key"), backup.c.key == BOT_START, backup.c.datetime_value < current.c.datetime_value
+        _same(connection, current, backup, "key"),
+        backup.c.key == BOT_START,
+        backup.c.datetime_value < current.c.datetime_value,
     )
     return row_count(connection, current) > 0 and not _any(connection, select(backup.c.id).join(current, began_earlier))
 
 
-def _same(current: Table, backup: Table, *names: str) -> ColumnElement[bool]:
-    return and_(*(current.c[name] == backup.c[name] for name in names))
+def _same(connection: Connection, current: Table, backup: Table, *names: str) -> ColumnElement[bool]:
+    dialect = connection.dialect.name
+    return and_(*(exact(current.c[name], dialect) == exact(backup.c[name], dialect) for name in names))
 
 
 def _any(connection: Connection, query: Any) -> bool:
