@@ -94,7 +94,8 @@ def refuse_unknown(connection: Connection) -> None:
     if stamped is not None and stamped != HEAD and stamped not in history():
         msg = (
             f"The database is at revision {stamped!r}, which is newer than this library ({HEAD!r}). Nothing was "
-            "changed: install the version of tradestore that wrote it, or a later one."
+            "changed: install the version of tradestore that wrote it, or a later one. If the table "
+            f"{VERSION_TABLE!r} is of another program, give tradestore a database of its own."
         )
         raise SchemaTooNew(msg)
 

@@ -1,7 +1,7 @@
 """Saying what opening a database would do to it, without doing it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sqlalchemy import Connection, Engine, MetaData, inspect
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, MetaData, inspect
 from tradestore._revisions import HEAD, history, stamp_of
 from tradestore.adoption.carried_rows import CarriedRows
 from tradestore.adoption.obstacles import obstacles
-from tradestore.adoption.plan import TablePlan, plan_adoption
+from tradestore.adoption.plan import TablePlan, has_stamped_tables, plan_adoption
 from tradestore.exceptions import MigrationError
 
 __all__ = ["Scan", "SchemaState", "scan_database"]
@@ -27,7 +27,7 @@ class SchemaState(StrEnum):
     NEWER = "newer"
     """A newer version of this library wrote it: it would be refused."""
     UNSTAMPED = "unstamped"
-    """Another layer wrote it, or a first start was cut short."""
+    """Another layer wrote it, a first start was cut short, or the tables are older than the stamp says."""
     WRECKED = "wrecked"
     """Another layer wrote it, and an upgrade of it has failed and hides rows."""
 
@@ -80,6 +80,9 @@ def _scan_stamped(connection: Connection, metadata: MetaData, stamped: str) -> S
         return Scan(state=SchemaState.NEWER, revision=stamped, blockers=[blocker])
     missing = sorted(set(metadata.tables) - set(inspect(connection).get_table_names()))
     steps = [f"run revision {revision}" for revision in known[known.index(stamped) + 1 :]]
+    if not has_stamped_tables(connection, metadata):
+        found = _scan_unstamped(connection, metadata)
+        return replace(found, revision=stamped, steps=[*found.steps[:-1], *steps])
     state = SchemaState.OLDER if steps else SchemaState.CURRENT
     return Scan(state=state, revision=stamped, steps=[*steps, *(f"create table {name}" for name in missing)])
 

@@ -32,6 +32,7 @@ from tradestore._schema_lock import LOCK_TIMEOUT, PAUSE, alone
 from tradestore._sequences import get_last_sequence_ids, set_sequence_ids
 from tradestore._start_fixes import fix_old_dry_orders, fix_wrong_max_stake_amount
 from tradestore.adoption.adopt import adopting
+from tradestore.adoption.plan import has_stamped_tables
 from tradestore.base import ModelBase
 
 __all__ = [
@@ -135,6 +136,8 @@ def check_migrate(engine: Engine, decl_base: type[DeclarativeBase], previous_tab
     """Bring a database to the tables that the models need; one that nobody used yet gets them all.
 
     Of two processes that do this at once, one works and the other waits. A database that is up to date is only read.
+    One whose tables are not what its stamp says, such as after an old dump was restored into it, is adopted like one
+    without a stamp.
 
     Args:
         engine: Of the database.
@@ -148,23 +151,37 @@ def check_migrate(engine: Engine, decl_base: type[DeclarativeBase], previous_tab
     with engine.connect() as connection:
         refuse_unknown(connection)
         stamped = stamp_of(connection)
-        is_behind = is_unfinished(connection) or stamped not in {HEAD, None}
+        is_cut_short = is_unfinished(connection)
+        is_behind = is_cut_short or stamped not in {HEAD, None}
+        is_adoptable = not is_cut_short and not has_stamped_tables(connection, decl_base.metadata)
         is_complete = stamped == HEAD and _tables_are_there(connection, decl_base.metadata)
+    if is_adoptable or stamped is None:
+        with alone(engine, reshaping=True) as connection:
+            _adopt(connection, decl_base.metadata, previous_tables)
+        is_complete = True
     if is_behind:
         upgrade(engine)
     if not is_complete:
-        with alone(engine, reshaping=stamped is None) as connection:
-            _complete(connection, decl_base.metadata, previous_tables)
+        with alone(engine) as connection:
+            decl_base.metadata.create_all(connection)
     fix_old_dry_orders(engine)
     fix_wrong_max_stake_amount(engine)
 
 
-def _complete(connection: Connection, metadata: MetaData, previous_tables: Sequence[str]) -> None:
-    is_new = stamp_of(connection) is None
-    with adopting(connection, metadata) if is_new and previous_tables else nullcontext():
+def _adopt(connection: Connection, metadata: MetaData, previous_tables: Sequence[str]) -> None:
+    stamped = stamp_of(connection)
+    if stamped is not None and has_stamped_tables(connection, metadata):
+        # Another process was quicker.
         metadata.create_all(connection)
-        if is_new:
-            _complete_indexes(connection, metadata)
+        return
+    if stamped is not None:
+        logger.warning(
+            "The tables are older than their stamp %r says: they are brought up to date all the same.", stamped
+        )
+    with adopting(connection, metadata) if previous_tables else nullcontext():
+        metadata.create_all(connection)
+        _complete_indexes(connection, metadata)
+        if stamped is None:
             put_stamp(connection, HEAD)
 
 

@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, inspect
-from sqlalchemy.exc import ArgumentError, CompileError, DBAPIError
+from sqlalchemy.exc import ArgumentError, CompileError, DBAPIError, SQLAlchemyError
 
 from tradestore import _backtest_tables  # noqa: F401 - with it, init_db creates them
 from tradestore._engine import (
@@ -178,9 +178,9 @@ def prepare_tables(engine: Engine, previous_tables: Sequence[str]) -> None:
         with meaningful_errors():
             check_migrate(engine, ModelBase, previous_tables)
             set_sqlite_to_wal(engine)
-    except (CompileError, DBAPIError) as e:
+    except SQLAlchemyError as e:
         reason = str(e.orig if isinstance(e, DBAPIError) else e).strip()
-        advice = _HINT_ON_TABLES if isinstance(e, DBAPIError) else "give each text column of your models a length."
+        advice = "give each text column of your models a length." if isinstance(e, CompileError) else _HINT_ON_TABLES
         msg = f"The tables of {masked(engine.url)} cannot be brought up to date ({reason}): {advice}"
         raise MigrationError(msg) from e
 

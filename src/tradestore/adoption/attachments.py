@@ -8,7 +8,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Index, Table, bindparam, column, exists, inspect, select, text
 from sqlalchemy import table as sql_table
@@ -18,11 +18,13 @@ from sqlalchemy.schema import ColumnCollectionConstraint
 
 from tradestore._revisions import operations
 from tradestore.adoption.table_settings import settings_on
+from tradestore.exceptions import MigrationError
 
 __all__ = [
     "Attachment",
     "add_user_indexes",
     "attached_to",
+    "free_name",
     "move_mariadb_triggers",
     "put_on",
     "quoted",
@@ -50,6 +52,12 @@ class Attachment:
     trials: Sequence[str] = ()
 
 
+_MOVED: Final = "tradestore_"
+"""What stands before a trigger's name for as long as it is moved."""
+
+_DENIED: Final = 1142
+"""MariaDB: no right to do that."""
+
 _OBSOLETE: Final = "ix_trades_stoploss_order_id"
 """An index of older versions, on a column that is gone."""
 
@@ -73,7 +81,8 @@ _POSTGRESQL_KEYS: Final = text(
     "AND pg_table_is_visible(t.oid) AND NOT pg_table_is_visible(k.conrelid) ORDER BY k.oid"
 ).bindparams(bindparam("names", expanding=True))
 _MARIADB_TRIGGERS: Final = text(
-    "SELECT trigger_name, action_timing, event_manipulation, event_object_table, action_statement "
+    "SELECT trigger_name AS trigger_name, action_timing AS action_timing, event_manipulation AS event_manipulation, "
+    "event_object_table AS event_object_table, action_statement AS action_statement "
     "FROM information_schema.triggers WHERE trigger_schema = database() AND event_object_table IN :names "
     "ORDER BY event_object_table, action_order"
 ).bindparams(bindparam("names", expanding=True))
@@ -177,26 +186,54 @@ def _is_key(table: Table, columns: Sequence[str]) -> bool:
 def move_mariadb_triggers(connection: Connection, backups: dict[str, str]) -> None:
     """Give the new tables the triggers that went with the old ones; one that asks for a column that is gone stays.
 
+    Each is made under a name of its own first: one that the new table refuses stays where it is, and a kill in between
+    loses none.
+
     Args:
         connection: To MariaDB or MySQL.
         backups: Of each backup's name the name of its table.
     """
     if not backups:
         return
-    for name, timing, event, table, action in connection.execute(_MARIADB_TRIGGERS, {"names": list(backups)}).all():
-        old, new = (
-            f"CREATE TRIGGER {quoted(connection, name)} {timing} {event} ON {quoted(connection, place)} "
-            f"FOR EACH ROW {action}"
-            for place in (table, backups[table])
+    tables = list({*backups, *backups.values()})
+    present = {each.trigger_name: each for each in connection.execute(_MARIADB_TRIGGERS, {"names": tables})}
+    for name, half_moved in present.items():
+        if name.startswith(_MOVED):
+            if (final := name.removeprefix(_MOVED)) not in present:
+                _create_trigger(connection, final, half_moved, half_moved.event_object_table)
+            run_statement(connection, f"DROP TRIGGER {quoted(connection, name)}")
+    for trigger in connection.execute(_MARIADB_TRIGGERS, {"names": list(backups)}).all():
+        _move_trigger(connection, trigger, backups[trigger.event_object_table])
+
+
+def _move_trigger(connection: Connection, trigger: Any, place: str) -> None:
+    name = trigger.trigger_name
+    if not trigger.action_statement:
+        msg = (
+            f"The trigger {name!r} cannot be moved to the new {place}: its text is not shown to this user. Nothing was "
+            "changed: give the user the right TRIGGER, then start again."
         )
-        run_statement(connection, f"DROP TRIGGER {quoted(connection, name)}")
-        try:
-            run_statement(connection, new)
-        except DBAPIError as e:
-            if e.connection_invalidated:
-                raise
-            run_statement(connection, old)
-            _warn_of_loss(f"trigger {name}", e)
+        raise MigrationError(msg)
+    try:
+        _create_trigger(connection, _MOVED + name, trigger, place)
+    except DBAPIError as e:
+        if e.orig is not None and e.orig.args[:1] == (_DENIED,):
+            raise
+        logger.warning(
+            "The trigger %s stays on the backup, since it cannot be made on the new %s (%s): make it anew by hand.",
+            name,
+            place,
+            str(e.orig).strip(),
+        )
+        return
+    run_statement(connection, f"DROP TRIGGER {quoted(connection, name)}")
+    _create_trigger(connection, name, trigger, place)
+    run_statement(connection, f"DROP TRIGGER {quoted(connection, _MOVED + name)}")
+
+
+def _create_trigger(connection: Connection, name: str, like: Any, place: str) -> None:
+    when = f"{like.action_timing} {like.event_manipulation} ON {quoted(connection, place)}"
+    run_statement(connection, f"CREATE TRIGGER {quoted(connection, name)} {when} FOR EACH ROW {like.action_statement}")
 
 
 def repoint_foreign_keys(connection: Connection, backups: dict[str, str]) -> None:
@@ -218,7 +255,10 @@ def repoint_foreign_keys(connection: Connection, backups: dict[str, str]) -> Non
             # The new key first: where each change commits by itself, a kill in between must not leave the table bare.
             if not any(_means_the_same(other, key, referred) for other in inspector.get_foreign_keys(name)):
                 alembic.create_foreign_key(
-                    _free_name(name, key, [other["name"] for other in inspector.get_foreign_keys(name)]),
+                    free_name(
+                        "_".join((name, *key["constrained_columns"], "fkey")),
+                        [other["name"] for other in inspector.get_foreign_keys(name)],
+                    ),
                     name,
                     referred,
                     key["constrained_columns"],
@@ -255,9 +295,8 @@ def _means_the_same(one: ReflectedForeignKeyConstraint, other: ReflectedForeignK
     )
 
 
-def _free_name(table: str, key: ReflectedForeignKeyConstraint, used: Collection[str | None]) -> str:
-    """Return a name for a key by the convention of all others, with a number where it is taken."""
-    name = "_".join((table, *key["constrained_columns"], "fkey"))
+def free_name(name: str, used: Collection[str | None]) -> str:
+    """Return a name, with a number where it is taken."""
     return next(each for each in chain([name], (f"{name}{number}" for number in count(1))) if each not in used)
 
 

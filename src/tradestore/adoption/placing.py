@@ -6,7 +6,7 @@ one statement, which happens as a whole or not at all, exchanges them.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -27,6 +27,7 @@ from tradestore.adoption.attachments import (
     Attachment,
     add_user_indexes,
     attached_to,
+    free_name,
     move_mariadb_triggers,
     put_on,
     quoted,
@@ -162,8 +163,11 @@ class _BesideIt(Placing):
         metadata = MetaData()
         event.listen(metadata, "before_create", compare_every_letter)
         names = {table.name: NEW + table.name for table in self._plan.tables}
+        # There, a foreign key's name is the whole database's: one that was built anew before has it, or its backup.
+        present = inspect(self._connection).get_multi_foreign_keys().values()
+        used = {str(key["name"]) for keys in present for key in keys}
         for table in self._plan.tables:
-            self.new[table.name] = _twin(table.target, metadata, names)
+            self.new[table.name] = _twin(table.target, metadata, names, used)
             if table.current is not None:
                 add_user_indexes(self._connection, table.current, self.new[table.name])
         self._checksums = self._sum_up([table.current.name for table in self._plan.tables if table.current is not None])
@@ -204,7 +208,7 @@ class _BesideIt(Placing):
         return [checksum for _, checksum in found]
 
 
-def _twin(target: Table, metadata: MetaData, names: Mapping[str, str]) -> Table:
+def _twin(target: Table, metadata: MetaData, names: Mapping[str, str], used: Collection[str]) -> Table:
     """Return a table like another one, under another name, that refers to the others by their other names."""
     columns = [Column(each.name, each.type, primary_key=each.primary_key, nullable=each.nullable) for each in target.c]
     twin = Table(names[target.name], metadata, *columns)
@@ -217,7 +221,7 @@ def _twin(target: Table, metadata: MetaData, names: Mapping[str, str]) -> Table:
             for name in {name for name, _ in referred} - names.keys() - metadata.tables.keys():
                 Table(name, metadata, *(Column(column, Integer) for each, column in referred if each == name))
             places = [f"{names.get(name, name)}.{column}" for name, column in referred]
-            twin.append_constraint(ForeignKeyConstraint(of, places, name=constraint.name))
+            twin.append_constraint(ForeignKeyConstraint(of, places, name=free_name(str(constraint.name), used)))
     for index in target.indexes:
         Index(index.name, *(twin.c[column.name] for column in index.columns), unique=index.unique)
     return twin

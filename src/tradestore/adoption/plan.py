@@ -12,7 +12,7 @@ from tradestore.adoption.column_rules import has_old_pairs, missing_columns, ref
 from tradestore.adoption.hidden_rows import hides_rows, newest_backup, row_count, was_left_out
 from tradestore.exceptions import MigrationError
 
-__all__ = ["CORE_TABLES", "LEFTOVER", "ORDER_IDS", "AdoptionPlan", "TablePlan", "plan_adoption"]
+__all__ = ["CORE_TABLES", "LEFTOVER", "ORDER_IDS", "AdoptionPlan", "TablePlan", "has_stamped_tables", "plan_adoption"]
 
 CORE_TABLES: Final = ("trades", "orders", "pairlocks", "KeyValueStore", "trade_custom_data", "wallet_history")
 """The tables that other layers make as well, a table before those that refer to it."""
@@ -121,6 +121,20 @@ def plan_adoption(connection: Connection, metadata: MetaData) -> AdoptionPlan:
             if name in metadata.tables and (name in stale or name not in current)
         ]
     )
+
+
+def has_stamped_tables(connection: Connection, metadata: MetaData) -> bool:
+    """Return whether our tables have all columns that they have had since there are stamps.
+
+    They have not where somebody has restored an old dump over them.
+
+    Args:
+        connection: To a database that has a stamp.
+        metadata: Of the models.
+    """
+    found = inspect(connection).get_multi_columns(filter_names=CORE_TABLES)
+    present = {name: {column["name"] for column in columns} for (_, name), columns in found.items()}
+    return all(present.get(name, set()) >= set(metadata.tables[name].c.keys()) for name in CORE_TABLES)
 
 
 def _hidden(
