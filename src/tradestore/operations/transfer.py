@@ -6,7 +6,7 @@ from tradestore._bulk import check_batch_size
 from tradestore._engine import masked
 from tradestore._stored_values import BATCH_ROWS
 from tradestore.models import prepare_tables, present_tables
-from tradestore.operations._copying import copy_all
+from tradestore.operations._copying import copy_all, refuse_older
 from tradestore.operations._endpoints import End, opened, refuse_same, refuse_unready, snapshot, sole_transfer
 from tradestore.operations._merging import merge_all
 from tradestore.operations._transfer_plan import plan_transfer, refuse_orphans
@@ -63,6 +63,8 @@ def transfer(
             plan = plan_transfer(reading, target_engine)
             refuse_orphans(reading, plan)
             with sole_transfer(target_engine):
+                if not merge:
+                    refuse_older(target_engine, present)
                 prepare_tables(target_engine, present)
                 way = Way(reading, target_engine, plan, progress, batch_size)
                 tables = merge_all(way) if merge else copy_all(way)
