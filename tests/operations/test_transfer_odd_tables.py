@@ -87,9 +87,9 @@ def test_enums_of_two_schemas(store_url: str, other_url: str, new_file: NewUrl) 
     tell(
         store_url,
         "CREATE SCHEMA elsewhere",
-        "CREATE TYPE mood AS ENUM ('calm')",
-        "CREATE TYPE elsewhere.mood AS ENUM ('wild', 'tame')",
-        "CREATE TABLE feelings (id INTEGER PRIMARY KEY, ours mood, theirs elsewhere.mood)",
+        "CREATE TYPE temper AS ENUM ('calm')",
+        "CREATE TYPE elsewhere.temper AS ENUM ('wild', 'tame')",
+        "CREATE TABLE feelings (id INTEGER PRIMARY KEY, ours temper, theirs elsewhere.temper)",
         "INSERT INTO feelings VALUES (1, 'calm', 'tame')",
     )
     try:

@@ -45,7 +45,8 @@ def transfer(
     Raises:
         TransferError: If the source has to be opened by ``init_db`` first, is the target itself, or has rows that refer
             to missing ones; or if the target's content is not the source's at the end.
-        TargetNotEmpty: If the target has rows of its own.
+        TargetNotEmpty: If the target has rows of its own in a table of the library, of a model, or of the source; what
+            else is there does not matter, and stays.
         TransferConflict: If rows to be merged contradict the target's: nothing was written.
         InvalidValue: If the target's engine cannot hold a value, which is named: nothing of that table was written.
         InvalidDatabaseUrl: If a URL cannot be used.
