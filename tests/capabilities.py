@@ -28,6 +28,7 @@ class Backend:
         first_driver: None above is the same engine by another driver: enough where drivers make no difference.
         keeps_infinity: A number may be infinite.
         sequences: Ids come from sequences, which have names of their own and know nothing of ids that are there.
+        sets: It has columns of any number of words out of a list.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Backend:
     first_driver: bool = True
     keeps_infinity: bool = True
     sequences: bool = False
+    sets: bool = False
 
     @property
     def networked(self) -> bool:
@@ -78,7 +80,7 @@ BACKENDS = (
         first_driver=False,
         sequences=True,
     ),
-    Backend(id="mysql", scheme="mysql", server=MariaDBServer, transactional_ddl=False, keeps_infinity=False),
+    Backend(id="mysql", scheme="mysql", server=MariaDBServer, transactional_ddl=False, keeps_infinity=False, sets=True),
     Backend(
         id="mariadb",
         scheme="mariadb",
@@ -86,5 +88,6 @@ BACKENDS = (
         transactional_ddl=False,
         keeps_infinity=False,
         first_driver=False,
+        sets=True,
     ),
 )

@@ -90,7 +90,8 @@ def insert_rows(connection: Connection, table: Table, columns: Mapping[str, Sequ
     if not any(columns.values()):
         return
     if connection.dialect.name == "postgresql":
-        statement = f"COPY {_formatted(connection, table, columns)} FROM STDIN"
+        # A driver makes one sign of two only where it puts values in.
+        statement = f"COPY {_formatted(connection, table, columns).replace('%%', '%')} FROM STDIN"
         connection.exec_driver_sql(statement, execution_options={COPY_DATA: copy_text([*columns.values()])})
     else:
         connection.exec_driver_sql(_insert(connection, table, columns), list(zip(*columns.values(), strict=True)))

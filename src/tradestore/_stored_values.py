@@ -5,7 +5,8 @@ numbers. So the values come as the driver has them, and are brought into one for
 form stays as it is, for others to judge.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+import math
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Context, Decimal
@@ -26,10 +27,15 @@ __all__ = ["BATCH_ROWS", "Kind", "StoredTable", "as_stored", "kind_of"]
 BATCH_ROWS: Final = 2000
 """How many rows are in memory at once, unless told otherwise."""
 
+_MOST_ROWS: Final = 2**31 - 1
+"""To which drivers can count."""
+
 _UNUSUAL: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _DAY: Final = timedelta(days=1)
 _MIDNIGHT: Final = datetime(2026, 1, 1)  # noqa: DTZ001 - of any day
-_WIDE: Final = Context(prec=200)
+_WIDE: Final = Context(prec=400)
+_NOISE: Final = 1e-15
+"""What the last digit of a float is worth, in proportion to it."""
 
 
 class Kind(Enum):
@@ -143,8 +149,10 @@ class StoredTable:
         where: ColumnElement[bool] | None = None,
         order: Sequence[Column[Any]] = (),
         skip: int = 0,
-    ) -> Iterator[Sequence[Sequence[Any]]]:
+    ) -> Generator[Sequence[Sequence[Any]]]:
         """Yield the values of all rows, some rows at a time, each time as one sequence for each column.
+
+        Whoever may stop before the end has to close it: else the connection stays busy for as long as an error lives.
 
         Args:
             connection: Busy with this until the last batch was taken.
@@ -153,7 +161,7 @@ class StoredTable:
             order: By which columns; as they come without any.
             skip: How many rows are left out at the beginning.
         """
-        query = self._query(connection.dialect, where, order, skip)
+        query, size = self._query(connection.dialect, where, order, skip), min(size, _MOST_ROWS)
         # Whoever names the rows knows how many there are: few enough to come at once.
         options = {"stream_results": True, "yield_per": size} if where is None else {}
         with _any_text(connection):
@@ -195,7 +203,7 @@ class _Tolerant(UserDefinedType[Any]):
 
 
 @contextmanager
-def _any_text(connection: Connection) -> Iterator[None]:
+def _any_text(connection: Connection) -> Generator[None]:
     """Let SQLite's driver read texts that are no proper ones: it would give up at the first."""
     if connection.dialect.name != "sqlite":
         yield
@@ -248,9 +256,11 @@ def _exact(scale: int | None, value: Any) -> Any:
     if not isinstance(value, int | float | Decimal):
         return value
     number = value if isinstance(value, Decimal) else Decimal(repr(value))
-    return (
-        number if scale is None or not number.is_finite() else number.quantize(Decimal(1).scaleb(-scale), context=_WIDE)
-    )
+    if scale is None or not isinstance(value, float) or not number.is_finite():
+        return number
+    rounded = number.quantize(Decimal(1).scaleb(-scale), context=_WIDE)
+    # What is more than the noise of a float was meant: whoever cannot hold it has to say so.
+    return rounded if math.isclose(rounded, value, rel_tol=_NOISE) else number
 
 
 def _moment(value: Any) -> datetime:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -85,8 +86,9 @@ def content_of(
         batch_size: How many rows are in memory at once.
     """
     stored, running = StoredTable(table, columns), RunningContent()
-    for values in stored.batches(connection, size=batch_size):
-        running.add(row_texts(stored.kinds, values))
+    with closing(stored.batches(connection, size=batch_size)) as batches:
+        for values in batches:
+            running.add(row_texts(stored.kinds, values))
     return running.content
 
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Numeric, String, Table, Text, text
 
 from tests.capabilities import Backend
+from tests.migrations.legacy import case_named, contents
 from tests.operations.furniture import TABLES, furnish, plain_engine, rows_of, tell
 from tradestore import ModelBase, init_db, migrations
 from tradestore.exceptions import DatabaseUnreachable, InvalidDatabaseUrl, InvalidValue, TargetNotEmpty, TransferError
@@ -282,3 +283,28 @@ def test_model_whose_column_is_missing_in_the_source(source_url: str, new_file: 
         assert transfer(source_url, target).copied == 0
     finally:
         ModelBase.metadata.remove(table)
+
+
+@pytest.mark.needs("persistent")
+def test_target_of_another_version_with_rows(source_url: str, store_url: str) -> None:
+    """It is refused as it is: nobody wants it brought up to date for nothing."""
+    _emptied(store_url)
+    with plain_engine(store_url) as engine:
+        migrations.downgrade(engine, "0002_query_indexes")
+        transfer(source_url, store_url)
+        assert migrations.current(engine) == migrations.HEAD
+        migrations.stamp(engine, "0002_query_indexes")
+        with pytest.raises(TargetNotEmpty, match=r"tables of another version.*trades.*Nothing was changed.*merge=True"):
+            transfer(source_url, store_url)
+        assert migrations.current(engine) == "0002_query_indexes"
+
+
+@pytest.mark.parametrize("number", ["016", "107"])
+def test_target_of_another_program(source_url: str, new_file: NewUrl, number: str) -> None:
+    """A database of an old bot stays as it is, also one whose trades an upgrade of its own has hidden."""
+    target = new_file()
+    case_named(number).load(target)
+    before = contents(target)
+    with pytest.raises(TargetNotEmpty, match=r"tables of another version.*trades.*Nothing was changed"):
+        transfer(source_url, target)
+    assert contents(target) == before

@@ -1,6 +1,7 @@
 """Two databases compared row by row, by their keys: what the one lacks, and where they contradict each other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any, Final
@@ -53,17 +54,18 @@ def compare(source: Connection, target: Connection, cargo: Cargo, size: int) -> 
     """
     found = Comparison()
     uniques = unique_keys(cargo)
-    for batch in _batches(source, target, cargo, size):
-        found.missing += sum(batch.is_missing)
-        found.identical += sum(batch.is_identical)
-        found.contradict([*compress(batch.keys, batch.differs)])
-        for columns in uniques:
-            found.contradict(_taken(target, cargo, columns, batch))
+    with closing(_batches(source, target, cargo, size)) as batches:
+        for batch in batches:
+            found.missing += sum(batch.is_missing)
+            found.identical += sum(batch.is_identical)
+            found.contradict([*compress(batch.keys, batch.differs)])
+            for columns in uniques:
+                found.contradict(_taken(target, cargo, columns, batch))
     return found
 
 
-def missing_rows(source: Connection, target: Connection, cargo: Cargo, size: int) -> Iterator[Sequence[Sequence[Any]]]:
-    """Yield the rows that a target lacks, some at a time, as :class:`StoredTable` reads them."""
+def missing_rows(source: Connection, target: Connection, cargo: Cargo, size: int) -> Generator[Sequence[Sequence[Any]]]:
+    """Yield the rows that a target lacks, some at a time; as with :class:`StoredTable`, to be closed."""
     for batch in _batches(source, target, cargo, size):
         if any(batch.is_missing):
             yield [[*compress(of_column, batch.is_missing)] for of_column in batch.values]
@@ -81,20 +83,21 @@ class _Batch:
         return [not (missing or same) for missing, same in zip(self.is_missing, self.is_identical, strict=True)]
 
 
-def _batches(source: Connection, target: Connection, cargo: Cargo, size: int) -> Iterator[_Batch]:
+def _batches(source: Connection, target: Connection, cargo: Cargo, size: int) -> Generator[_Batch]:
     stored = cargo.stored
-    for values in stored.batches(source, size=size, order=cargo.key):
-        keys, texts = _key_texts(cargo, values), row_texts(stored.kinds, values)
-        present: dict[str, str] = {}
-        where = _among(cargo.key, [_of(stored, column, values) for column in cargo.key], target)
-        for theirs in stored.batches(target, size=MOST_KEYS, where=where):
-            present.update(zip(_key_texts(cargo, theirs), row_texts(stored.kinds, theirs), strict=True))
-        yield _Batch(
-            values=values,
-            keys=keys,
-            is_missing=[key not in present for key in keys],
-            is_identical=[present.get(key) == text for key, text in zip(keys, texts, strict=True)],
-        )
+    with closing(stored.batches(source, size=size, order=cargo.key)) as batches:
+        for values in batches:
+            keys, texts = _key_texts(cargo, values), row_texts(stored.kinds, values)
+            present: dict[str, str] = {}
+            where = _among(cargo.key, [_of(stored, column, values) for column in cargo.key], target)
+            for theirs in stored.batches(target, size=MOST_KEYS, where=where):
+                present.update(zip(_key_texts(cargo, theirs), row_texts(stored.kinds, theirs), strict=True))
+            yield _Batch(
+                values=values,
+                keys=keys,
+                is_missing=[key not in present for key in keys],
+                is_identical=[present.get(key) == text for key, text in zip(keys, texts, strict=True)],
+            )
 
 
 def _taken(target: Connection, cargo: Cargo, columns: Sequence[Column[Any]], batch: _Batch) -> list[str]:

@@ -2,20 +2,25 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, inspect, select
+from sqlalchemy import Connection, Engine, delete, func, inspect, select, table
 from sqlalchemy.exc import DBAPIError
 
+from tradestore._engine import masked
 from tradestore._table_content import RunningContent, TableContent, row_texts
+from tradestore.base import ModelBase
+from tradestore.constants import TRANSFER_TABLE
 from tradestore.exceptions import DatabaseBusy, TargetNotEmpty, TransferError
+from tradestore.migrations import HEAD, current
 from tradestore.operations._journal import NOTHING, add_to_journal, advance, journal_source, read_journal, set_back
 from tradestore.operations._target_rows import write_rows
-from tradestore.operations._transfer_plan import Cargo, make_tables
+from tradestore.operations._transfer_plan import Cargo, is_backup, make_tables
 from tradestore.operations._transfer_report import TransferredTable
 from tradestore.operations._way import Way
 
-__all__ = ["copy_all"]
+__all__ = ["copy_all", "refuse_older"]
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +57,29 @@ def copy_all(way: Way) -> list[TransferredTable]:
         raise TransferError(msg)
     way.finish()
     return way.result(copied)
+
+
+def refuse_older(target: Engine, present: Sequence[str]) -> None:
+    """Refuse a database of another version that has rows, before its tables are brought up to date for nothing.
+
+    Args:
+        target: Its engine.
+        present: The tables that it has.
+
+    Raises:
+        TargetNotEmpty: If it is such a one.
+    """
+    if TRANSFER_TABLE in present or current(target) == HEAD:
+        return
+    names = [name for name in present if name in ModelBase.metadata.tables or is_backup(name)]
+    with target.connect() as connection:
+        held = [name for name in names if connection.execute(select(1).select_from(table(name)).limit(1)).first()]
+    if held:
+        msg = (
+            f"The target {masked(target.url)} has rows, and tables of another version ({', '.join(held)}). Nothing was "
+            "changed: transfer into an empty database, or pass merge=True to bring it up to date and add what it lacks."
+        )
+        raise TargetNotEmpty(msg)
 
 
 def _compared(way: Way, counts: Mapping[str, int]) -> list[TransferredTable]:
@@ -133,18 +161,19 @@ def _copy(way: Way, cargo: Cargo, done: TableContent) -> int:
     way.arrive(cargo.name, done.rows)
     if done.rows == way.contents[cargo.name].rows:
         return 0
-    batches, before = way.rows_of(cargo, skip=done.rows), done
-    if cargo.key:
-        for values in batches:
-            with way.writing() as connection:
-                before = _store(connection, cargo, values, before)
-            way.arrive(cargo.name, len(values[0]))
-    else:
-        # Without a key nobody could tell where to go on.
-        with way.writing() as connection:
+    before = done
+    with closing(way.rows_of(cargo, skip=done.rows)) as batches:
+        if cargo.key:
             for values in batches:
-                before = _store(connection, cargo, values, before)
-        way.arrive(cargo.name, before.rows)
+                with way.writing() as connection:
+                    before = _store(connection, cargo, values, before)
+                way.arrive(cargo.name, len(values[0]))
+        else:
+            # Without a key nobody could tell where to go on.
+            with way.writing() as connection:
+                for values in batches:
+                    before = _store(connection, cargo, values, before)
+            way.arrive(cargo.name, before.rows)
     return before.rows - done.rows
 
 

@@ -1,6 +1,7 @@
 """A transfer into a database that has rows: what it lacks is added, and nothing of it is changed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 from tradestore.exceptions import TransferConflict, TransferError
@@ -92,20 +93,22 @@ def _add_missing(way: Way, cargo: Cargo) -> int:
         if not cargo.key:
             is_there = way.target_content(looking, cargo) == way.contents[cargo.name]
             return 0 if is_there else _add_all(way, cargo)
-        for values in missing_rows(way.source, looking, cargo, _size(way)):
-            _write(way, cargo, [values])
-            copied += len(values[0])
+        with closing(missing_rows(way.source, looking, cargo, _size(way))) as missing:
+            for values in missing:
+                _write(way, cargo, [values])
+                copied += len(values[0])
     way.arrive(cargo.name, way.contents[cargo.name].rows - copied)
     return copied
 
 
 def _add_all(way: Way, cargo: Cargo) -> int:
     """Add a table that has no key, in one transaction: afterwards nobody could tell which rows are there."""
-    _write(way, cargo, way.rows_of(cargo))
+    with closing(way.rows_of(cargo)) as batches:
+        _write(way, cargo, batches)
     return way.contents[cargo.name].rows
 
 
-def _write(way: Way, cargo: Cargo, batches: Sequence[Any] | Iterator[Any]) -> None:
+def _write(way: Way, cargo: Cargo, batches: Iterable[Any]) -> None:
     rows = 0
     with way.writing() as connection:
         for values in batches:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import (
     Column,
+    Computed,
     ForeignKeyConstraint,
     Index,
     Inspector,
@@ -40,8 +41,9 @@ class PortableTables:
     """Tables of a source, to be made at a target.
 
     Where both are of one kind, columns keep their types; else they get those that every engine has. Keys, foreign keys,
-    indexes and fixed defaults are kept. Views, triggers, checks, and indexes of expressions or of a part of the rows
-    stay behind.
+    indexes and fixed defaults are kept. Columns that a server computes are computed at another one of its kind, too;
+    else they keep their values. Views, triggers, checks, and indexes of expressions or of a part of the rows stay
+    behind.
     """
 
     def __init__(self, inspector: Inspector, known: Collection[str], *, is_same_kind: bool, from_sqlite: bool) -> None:
@@ -97,14 +99,17 @@ class PortableTables:
 
     def _column(self, table_name: str, found: Mapping[str, Any]) -> Column[Any]:
         column_type = self._type(table_name, found)
+        computed = found.get("computed")
+        # SQLite gives a definition as it was typed, in which nobody can tell where one column's formula ends.
+        if computed and self._is_same_kind and not self._from_sqlite:
+            return Column(found["name"], column_type, Computed(**computed), nullable=found["nullable"])
         default = _fixed_default(found.get("default"), column_type)
         return Column(found["name"], column_type, nullable=found["nullable"], server_default=default)
 
     def _type(self, table_name: str, found: Mapping[str, Any]) -> TypeEngine[Any]:
         stored: TypeEngine[Any] = found["type"]
         if self._is_same_kind:
-            # SQLite keeps whatever is put into a column without a type, as into one of bytes.
-            return sa.BLOB() if isinstance(stored, NullType) else stored
+            return self._own_type(stored)
         for columns, (referred, their_columns) in self._references(table_name).items():
             if found["name"] in columns:
                 # MariaDB wants the same type on both sides.
@@ -147,9 +152,23 @@ class PortableTables:
         (found,) = (column for column in self._columns(table_name) if column["name"] == column_name)
         return self._type(table_name, found)
 
+    @staticmethod
+    def _own_type(stored: TypeEngine[Any]) -> TypeEngine[Any]:
+        match stored:
+            case NullType():
+                # SQLite keeps whatever is put into a column without a type, as into one of bytes.
+                return sa.BLOB()
+            case sa.Enum(schema=str() as schema):
+                # The target need not have the schema.
+                return sa.Enum(*stored.enums, name=f"{schema}_{stored.name}")
+            case _:
+                return stored
+
     def _generic(self, stored: TypeEngine[Any], name: str, *, is_key: bool) -> TypeEngine[Any]:
         """Return the type of which every engine has its own form, wide enough for the values of the given one."""
         match stored:
+            case mysql.SET():
+                return LongText
             case sa.Enum():
                 return sa.Enum(*stored.enums, name=stored.name or name)
             case sa.String():

@@ -77,7 +77,7 @@ class TargetLimits:
             present.discard(NoneType)
             if not present or (kind in _FREE and present == {_TYPES[kind]}):
                 continue
-            for value in _extremes(kind, of_column) if present == {_TYPES.get(kind)} else of_column:
+            for value in _extremes(kind, column, of_column) if present == {_TYPES.get(kind)} else of_column:
                 reason = None if value is None else objection(value)
                 if reason is not None:
                     # By identity: 1 and True are equal, and only one of them may be in the way.
@@ -98,10 +98,12 @@ class TargetLimits:
         raise InvalidValue(msg)
 
 
-def _extremes(kind: Kind, values: Sequence[Any]) -> Iterable[Any]:
+def _extremes(kind: Kind, column: Column[Any], values: Sequence[Any]) -> Iterable[Any]:
     """Return those of a column's values that say enough about all of them."""
     present = [value for value in values if value is not None]
     match kind:
+        case Kind.TEXT if hasattr(column.type, "enums"):
+            return set(present)
         case Kind.TEXT:
             together = "".join(present)
             if together.isascii() and "\0" not in together:
@@ -150,7 +152,8 @@ def _type_objection(kind: Kind, value: Any) -> str | None:
 
 def _text_objection(form: TypeEngine[Any], *, is_mysql: bool) -> Objection:
     choices = getattr(form, "enums", None)
-    longest = None if choices is not None else getattr(form, "length", None)
+    # The length of an enum or a set is that of its longest member.
+    longest = None if choices is not None or isinstance(form, mysql.SET) else getattr(form, "length", None)
     is_short = is_mysql and longest is None and not isinstance(form, mysql.LONGTEXT | mysql.MEDIUMTEXT)
 
     def objection(value: Any) -> str | None:

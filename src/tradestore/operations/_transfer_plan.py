@@ -32,7 +32,7 @@ from tradestore.migrations import VERSION_TABLE
 from tradestore.operations._endpoints import family
 from tradestore.operations._portable_tables import PortableTables
 
-__all__ = ["Cargo", "TransferPlan", "make_tables", "plan_transfer", "refuse_orphans", "unique_keys"]
+__all__ = ["Cargo", "TransferPlan", "is_backup", "make_tables", "plan_transfer", "refuse_orphans", "unique_keys"]
 
 _BACKUP: Final = re.compile(r"(trades|orders|pairlocks|KeyValueStore|trade_custom_data|wallet_history)_bak\d*")
 _SHOWN: Final = 10
@@ -46,7 +46,8 @@ class Cargo:
     """A table that is transferred.
 
     Attributes:
-        stored: The table, as it is described for both ends, and those of its columns that the source has.
+        stored: The table, as it is described for both ends, and those of its columns that the source has and that no
+            engine computes by itself.
         key: Columns of its primary key; none if it has none.
         is_model: Whether the library or the user has a model of it, so that it is made with the models.
         added: Columns of the source that the model lacks.
@@ -153,6 +154,11 @@ def refuse_orphans(source: Connection, plan: TransferPlan) -> None:
                 _refuse_orphans(cargo, constraint.column_keys, referred.name, found)
 
 
+def is_backup(name: str) -> bool:
+    """Tell whether a table is what upgrades leave behind."""
+    return _BACKUP.fullmatch(name) is not None
+
+
 def unique_keys(cargo: Cargo) -> list[Sequence[Column[Any]]]:
     """Return the columns of each unique key that a table has besides its primary one."""
     table, travelling = cargo.table, set(cargo.stored.columns)
@@ -178,7 +184,7 @@ def _make_tables(plan: TransferPlan, target: Engine) -> None:
 
 
 def _travels(name: str) -> bool:
-    return name not in {VERSION_TABLE, TRANSFER_TABLE} and _BACKUP.fullmatch(name) is None
+    return name not in {VERSION_TABLE, TRANSFER_TABLE} and not is_backup(name)
 
 
 def _cargo(inspector: Inspector, portable: PortableTables, table: Table) -> Cargo:
@@ -188,7 +194,7 @@ def _cargo(inspector: Inspector, portable: PortableTables, table: Table) -> Carg
     for column in added:
         table.append_column(column)
     return Cargo(
-        stored=StoredTable(table, present),
+        stored=StoredTable(table, [name for name in present if table.c[name].computed is None]),
         key=list(table.primary_key.columns),
         is_model=table.name in ModelBase.metadata.tables,
         added=added,

@@ -1,7 +1,7 @@
 """What all steps of a transfer share: its two ends, its tables, and how both are looked at."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,15 +99,16 @@ class Way:
         for cargo in self.plan.cargos:
             limits, running, first = TargetLimits(cargo, self.target.dialect), RunningContent(), RunningContent()
             done = journal.get(cargo.name, NOTHING).rows
-            for values in self.rows_of(cargo):
-                limits.check(values)
-                texts = row_texts(cargo.stored.kinds, values)
-                first.add(texts[: max(0, done - running.rows)])
-                running.add(texts)
+            with closing(self.rows_of(cargo)) as batches:
+                for values in batches:
+                    limits.check(values)
+                    texts = row_texts(cargo.stored.kinds, values)
+                    first.add(texts[: max(0, done - running.rows)])
+                    running.add(texts)
             self.contents[cargo.name], begun[cargo.name] = running.content, first.content
         return begun
 
-    def rows_of(self, cargo: Cargo, *, skip: int = 0) -> Iterator[Sequence[Sequence[Any]]]:
+    def rows_of(self, cargo: Cargo, *, skip: int = 0) -> Generator[Sequence[Sequence[Any]]]:
         """Yield the source's rows of a table in the order of its key, some at a time."""
         return cargo.stored.batches(self.source, size=self.batch_size, order=cargo.key, skip=skip)
 

@@ -6,7 +6,7 @@ from tradestore._bulk import check_batch_size
 from tradestore._engine import masked
 from tradestore._stored_values import BATCH_ROWS
 from tradestore.models import prepare_tables, present_tables
-from tradestore.operations._copying import copy_all
+from tradestore.operations._copying import copy_all, refuse_older
 from tradestore.operations._endpoints import End, opened, refuse_same, refuse_unready, snapshot, sole_transfer
 from tradestore.operations._merging import merge_all
 from tradestore.operations._transfer_plan import plan_transfer, refuse_orphans
@@ -45,7 +45,8 @@ def transfer(
     Raises:
         TransferError: If the source has to be opened by ``init_db`` first, is the target itself, or has rows that refer
             to missing ones; or if the target's content is not the source's at the end.
-        TargetNotEmpty: If the target has rows of its own.
+        TargetNotEmpty: If the target has rows of its own in a table of the library, of a model, or of the source; what
+            else is there does not matter, and stays.
         TransferConflict: If rows to be merged contradict the target's: nothing was written.
         InvalidValue: If the target's engine cannot hold a value, which is named: nothing of that table was written.
         InvalidDatabaseUrl: If a URL cannot be used.
@@ -63,6 +64,8 @@ def transfer(
             plan = plan_transfer(reading, target_engine)
             refuse_orphans(reading, plan)
             with sole_transfer(target_engine):
+                if not merge:
+                    refuse_older(target_engine, present)
                 prepare_tables(target_engine, present)
                 way = Way(reading, target_engine, plan, progress, batch_size)
                 tables = merge_all(way) if merge else copy_all(way)
