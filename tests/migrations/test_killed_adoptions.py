@@ -57,7 +57,7 @@ def place(backend: Backend, wreck: Wreck, store_url: str, request: pytest.Fixtur
     return Place(store_url, begin)
 
 
-@on_one_engine(Wreck("036", ()), Wreck("107", ()), Wreck("208", ()), Wreck("301", ()))
+@on_one_engine(Wreck("107", ()), Wreck("208", ()), Wreck("301", ()))
 def test_adoption_that_is_killed(wreck: Wreck, place: Place, note_kills) -> None:
     """At whichever point: all is as it was or all is done, and the next start leaves what an undisturbed one does."""
     see_kills(place, partial(note_kills, f"opening of {wreck}"))
@@ -65,7 +65,7 @@ def test_adoption_that_is_killed(wreck: Wreck, place: Place, note_kills) -> None
 
 @pytest.mark.thorough
 @on_one_engine(
-    *(Wreck(number, ()) for number in ("001", "021", "105", "201", "205", "303")),
+    *(Wreck(number, ()) for number in ("001", "021", "036", "105", "201", "205", "303")),
     Wreck("005", (None,)),
     Wreck("203", (None, None)),
     Wreck("301", (None, None)),

@@ -82,7 +82,12 @@ def test_wreck_comes_back_whole(wreck: Wreck, store_url: str, caplog) -> None:
     see_rescue(store_url, wreck.case, caplog)
 
 
-@pytest.mark.parametrize(("backend", "case"), runs_of("021", "036"), indirect=["backend"], ids=run_id)
+@pytest.mark.parametrize(
+    ("backend", "case"),
+    [*runs_of("036"), *(pytest.param(*run, marks=pytest.mark.thorough) for run in runs_of("021"))],
+    indirect=["backend"],
+    ids=run_id,
+)
 def test_start_that_was_killed_after_any_statement(backend, case: LegacyCase, tmp_path: Path, caplog, subtests) -> None:
     """Whether the layer was started again or not, and again where that failed, nothing is lost."""
     seen: set[str] = set()
@@ -250,7 +255,12 @@ def test_tables_of_the_user_that_look_like_backups(wreck: Wreck, store_url: str)
     see_it_whole(store_url, wreck.case.expected_rows)
 
 
-@pytest.mark.parametrize(("backend", "case"), runs_of("036"), indirect=["backend"], ids=run_id)
+@pytest.mark.parametrize(
+    ("backend", "case"),
+    [*runs_of("036"), *(pytest.param(*run, marks=pytest.mark.thorough) for run in runs_of("021"))],
+    indirect=["backend"],
+    ids=run_id,
+)
 def test_table_that_the_user_emptied(case: LegacyCase, store_url: str, caplog) -> None:
     """It cannot be told from a wreck: the rows come back, and the warning says so."""
     case.load(store_url)
