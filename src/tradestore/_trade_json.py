@@ -61,6 +61,7 @@ def trade_to_json(trade: "LocalTrade", *, minified: bool) -> dict[str, Any]:
         trade: Any trade.
         minified: Whether its orders carry only what a backtest's result needs.
     """
+    orders = trade.select_filled_or_open_orders()
     return {
         "trade_id": trade.id,
         "pair": trade.pair,
@@ -82,8 +83,8 @@ def trade_to_json(trade: "LocalTrade", *, minified: bool) -> dict[str, Any]:
         **_values(trade, _TERMS),
         "nr_of_successful_entries": trade.nr_of_successful_entries,
         "nr_of_successful_exits": trade.nr_of_successful_exits,
-        "has_open_orders": trade.has_open_orders,
-        "orders": [o.to_json(trade.entry_side, minified) for o in trade.select_filled_or_open_orders()],
+        "has_open_orders": any(o.ft_is_open and o.ft_order_side != "stoploss" for o in orders),
+        "orders": [o.to_json(trade.entry_side, minified) for o in orders],
     }
 
 

@@ -168,8 +168,8 @@ class TradeOrders(TradeFields):
         ]
 
     def select_filled_or_open_orders(self) -> list[LocalOrder]:
-        """Return the orders that count: filled ones, and those that wait."""
-        return [o for o in self.orders if o.ft_is_open or (o.filled and o.has_final_status)]
+        """Return the orders that count: filled ones, and those that wait; the exchange has told of both."""
+        return [o for o in self.orders if (o.status is not None if o.ft_is_open else o.filled and o.has_final_status)]
 
 
 def _fill_times(orders: Iterable[LocalOrder]) -> list[datetime]:

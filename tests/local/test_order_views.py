@@ -51,6 +51,14 @@ def test_filled_orders(trade):
     assert ids(trade.select_filled_or_open_orders()) == ["entry", "exit", "partly", "stop", "waits"]
 
 
+def test_order_that_the_exchange_has_not_told_of(trade):
+    """It waits, so no second one should be placed; but there is nothing to show of it yet."""
+    place(trade, "buy", 1.0, 15.0, order_id="unheard", status=None)
+    assert "unheard" in ids(trade.open_orders)
+    assert "unheard" not in ids(trade.select_filled_or_open_orders())
+    assert "unheard" not in [order["order_id"] for order in trade.to_json()["orders"]]
+
+
 def test_counts(trade):
     """Entries and exits are counted by what was filled; a stop-loss fill is no exit."""
     fill(trade, "stoploss", 1.0, 18.0)

@@ -240,65 +240,13 @@ def _as_documented(entry: dict[str, Any], case: LegacyCase) -> dict[str, Any]:
     * Zero is 0, where that layer wrote null for it.
     * A percentage is rounded to two decimals; there, the stop loss's had the noise of a multiplication.
     * The better value of the expected file holds, here for ``max_stake_amount``.
-    * An order of which an ancient database knew the id alone has no status yet. It waits on the exchange all the same,
-      so it is listed and counts as open; there, it did not, and the bot could have placed a second one.
     """
     (row,) = (row for row in case.expected_rows["trades"] if row["id"] == entry["trade_id"])
     wanted = {key: round(value, 2) if key.endswith("_pct") and value else value for key, value in entry.items()}
     wanted |= {key: 0.0 for key, name in NULL_FOR_ZERO.items() if entry[key] is None and row[name] == 0}
     if entry["max_stake_amount"] is not None:
         wanted["max_stake_amount"] = round(row["max_stake_amount"], 8)
-    unheard = [
-        row
-        for row in case.expected_rows["orders"]
-        if row["ft_trade_id"] == entry["trade_id"] and row["ft_is_open"] and row["status"] is None
-    ]
-    wanted["has_open_orders"] |= any(row["ft_order_side"] != "stoploss" for row in unheard)
-    names = [(order["pair"], order["order_id"]) for order in entry["orders"]]
-    assert not any((row["ft_pair"], row["order_id"]) in names for row in unheard)
-    wanted["orders"] = sorted(
-        [*entry["orders"], *(_json_of_unheard(row, entry["is_short"]) for row in unheard)],
-        key=lambda order: _position(case, order),
-    )
     return wanted
-
-
-def _json_of_unheard(row: dict[str, Any], is_short: bool) -> dict[str, Any]:
-    """Return the JSON of an order of which only its id, pair and side are known."""
-    entry_side = "sell" if is_short else "buy"
-    unknown = (
-        "filled",
-        "ft_fee_base",
-        "ft_order_tag",
-        "order_date",
-        "order_timestamp",
-        "order_type",
-        "price",
-        "status",
-    )
-    return {
-        **dict.fromkeys(unknown),
-        **dict.fromkeys(("order_filled_date", "order_filled_timestamp", "remaining")),
-        "average": 0,
-        "cost": 0,
-        "amount": 0.0,
-        "safe_price": 0.0,
-        "pair": row["ft_pair"],
-        "order_id": row["order_id"],
-        "ft_order_side": row["ft_order_side"],
-        "ft_is_entry": row["ft_order_side"] == entry_side,
-        "is_open": True,
-        "funding_fee": 0.0,
-    }
-
-
-def _position(case: LegacyCase, order: dict[str, Any]) -> int:
-    (found,) = (
-        row["id"]
-        for row in case.expected_rows["orders"]
-        if (row["ft_pair"], row["order_id"]) == (order["pair"], order["order_id"])
-    )
-    return int(found)
 
 
 def _alike(wanted: Any, found: Any, tolerance: float) -> bool:
