@@ -9,4 +9,6 @@ unknown_orders  orders that are known by their number only
 obstacles       what no rule can decide
 placing         how a new table takes the place of an old one, on each engine
 attachments     what users have hung on a table
+table_settings  rights, owners, comments and policies of PostgreSQL's tables
+views           PostgreSQL's views, which go by the table and not by its name
 """
