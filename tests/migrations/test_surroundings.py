@@ -3,7 +3,7 @@
 import sqlite3
 
 import pytest
-from sqlalchemy import NullPool, create_engine, inspect, make_url, text
+from sqlalchemy import Engine, NullPool, create_engine, event, inspect, make_url, text
 
 from tests.builders import store, trade_with_entry
 from tests.migrations.adopted import listening, opened
@@ -49,6 +49,30 @@ def test_old_tables_under_a_stamp(case: LegacyCase, old_url: str, stamp: str) ->
         assert [trade.id for trade in Trade.get_trades().all()] == [row["id"] for row in case.expected_rows["trades"]]
     assert migrations.current(engine) == migrations.HEAD
     assert migrations.scan(engine).state is migrations.SchemaState.CURRENT
+
+
+@on("301")
+def test_table_that_somebody_makes_meanwhile(old_url: str) -> None:
+    """It stays where an opening fails and takes back what it has done."""
+    other = create_engine(check_url(old_url), poolclass=NullPool)
+
+    def meddle(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("RENAME TABLE trades "):
+            with other.begin() as connection:
+                connection.execute(text("CREATE TABLE made_meanwhile AS SELECT 1 AS one"))
+                connection.execute(text("UPDATE trades_bak1 SET amount = amount + 1"))
+
+    before = contents(old_url)
+    event.listen(Engine, "after_cursor_execute", meddle)
+    try:
+        with pytest.raises(MigrationError, match=r"Another program wrote to the database"):
+            init_db(old_url)
+    finally:
+        event.remove(Engine, "after_cursor_execute", meddle)
+    after = contents(old_url)
+    assert after.pop("made_meanwhile") == [{"one": 1}]
+    assert after.keys() == before.keys()
+    assert len(after["trades"]) == len(before["trades"])
 
 
 @pytest.mark.needs("persistent", "first_driver")

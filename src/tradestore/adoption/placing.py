@@ -23,6 +23,7 @@ from sqlalchemy import (
     text,
 )
 
+from tradestore._revisions import VERSION_TABLE
 from tradestore.adoption.attachments import (
     Attachment,
     add_user_indexes,
@@ -193,9 +194,11 @@ class _BesideIt(Placing):
         if self._moves:
             self._rename([(new, old) for old, new in reversed(self._moves)])
             mend_references(self._connection)
+        # Nobody else's table, even if it came only now.
+        ours = {NEW + name for name in self.new} | {VERSION_TABLE, *self._plan.tables[0].target.metadata.tables}
         for name, _ in reversed(inspect(self._connection).get_sorted_table_and_fkc_names()):
-            if name is not None and name not in self._before:
-                self._run(f"DROP TABLE {self._name(name)}")
+            if name in ours - self._before:
+                self._run(f"DROP TABLE {self._name(str(name))}")
 
     def _rename(self, moves: Sequence[tuple[str, str]]) -> None:
         self._run("RENAME TABLE " + ", ".join(f"{self._name(old)} TO {self._name(new)}" for old, new in moves))
