@@ -1,6 +1,8 @@
 """What stands around the tables that an opening changes: other sessions, settings, stamps, and users' own tables."""
 
 import sqlite3
+from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, NullPool, create_engine, event, inspect, make_url, text
@@ -8,6 +10,7 @@ from sqlalchemy import Engine, NullPool, create_engine, event, inspect, make_url
 from tests.builders import store, trade_with_entry
 from tests.migrations.adopted import listening, opened
 from tests.migrations.legacy import LegacyCase, contents, load_script, plain_connection, run_id, runs_of
+from tests.migrations.wrecks import Wreck, on_one_engine
 from tests.servers import ADMIN, PASSWORD, Server
 from tradestore import Trade, init_db, migrations
 from tradestore._engine import check_url
@@ -17,6 +20,26 @@ from tradestore.exceptions import DatabaseBusy, MigrationError, SchemaTooNew
 def on(*numbers: str) -> pytest.MarkDecorator:
     """Run a test on the named old databases, each on its engines."""
     return pytest.mark.parametrize(("backend", "case"), runs_of(*numbers), ids=run_id, indirect=["backend"])
+
+
+def count_trades(url: str) -> int:
+    """Open a store in a process of its own, as a bot does."""
+    with opened(url):
+        return len(Trade.get_trades().all())
+
+
+@on_one_engine(Wreck("028", ()), Wreck("205", ()), Wreck("301", ()))
+def test_bots_that_open_one_old_database_at_once(wreck: Wreck, store_url: str) -> None:
+    """One of them builds it anew, the others wait; each finds every trade, and there is one backup of each table."""
+    wreck.make(store_url)
+    before = contents(store_url)
+    with get_context("spawn").Pool(3) as bots:
+        assert set(bots.map(count_trades, [store_url] * 3)) == {len(before["trades"])}
+    added = contents(store_url).keys() - before.keys()
+    assert sorted(name for name in added if name.startswith("trades")) == [f"trades_bak{'trades_bak0' in before:d}"]
+    if store_url.startswith("sqlite"):
+        file = Path(store_url.removeprefix("sqlite:///"))
+        assert [path.name for path in file.parent.glob("*.bak*")] == [f"{file.name}.unstamped.bak"]
 
 
 @on("028", "203", "301")
