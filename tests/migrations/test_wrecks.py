@@ -255,12 +255,7 @@ def test_tables_of_the_user_that_look_like_backups(wreck: Wreck, store_url: str)
     see_it_whole(store_url, wreck.case.expected_rows)
 
 
-@pytest.mark.parametrize(
-    ("backend", "case"),
-    [*runs_of("036"), *(pytest.param(*run, marks=pytest.mark.thorough) for run in runs_of("021"))],
-    indirect=["backend"],
-    ids=run_id,
-)
+@pytest.mark.parametrize(("backend", "case"), runs_of("036"), indirect=["backend"], ids=run_id)
 def test_table_that_the_user_emptied(case: LegacyCase, store_url: str, caplog) -> None:
     """It cannot be told from a wreck: the rows come back, and the warning says so."""
     case.load(store_url)
