@@ -13,14 +13,10 @@ __all__ = ["store_unknown_orders"]
 
 def store_unknown_orders(
     connection: Connection, rows: CarriedRows, places: Mapping[str, Table], new: Mapping[str, Table]
-) -> int:
-    """Make an order of every order number of a trade that no order has: entries and exits first, then stop losses.
-
-    Returns:
-        How many there were.
-    """
+) -> None:
+    """Make an order of every order number of a trade that no order has: entries and exits first, then stop losses."""
     if "orders" not in new:
-        return 0
+        return
     orders = new["orders"]
     number = connection.scalar(select(func.max(orders.c.id))) or 0
     made: dict[tuple[str, str], dict[str, Any]] = {}
@@ -30,7 +26,6 @@ def store_unknown_orders(
                 made[pair, order_id] = _row(number + len(made) + 1, trade_id, pair, order_id, side)
     if made:
         connection.execute(insert(orders), list(made.values()))
-    return len(made)
 
 
 def _known_by(
