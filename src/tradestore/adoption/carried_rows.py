@@ -7,7 +7,7 @@ ones keep theirs; the new ones move up, with their orders and with what strategi
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, exists, false, func, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, exists, false, func, or_, select, true
 
 from tradestore.adoption.column_rules import has_old_pairs, row_of
 from tradestore.adoption.hidden_rows import BOT_START, exact, was_left_out
@@ -48,16 +48,16 @@ class CarriedRows:
         if trades is None:
             return []
         found = [
-            (places.get(origin.name, origin), query)
+            (_place_of(origin, places), query)
             for origin, query in zip(trades.origins, self.selects(trades, places), strict=True)
         ]
         if trades.forgotten is not None and trades.current is not None:
-            present = places.get(trades.current.name, trades.current)
+            present = _place_of(trades.current, places)
             row = row_of(trades.target, trades.forgotten, self._dialect)
             query = select(*(value.label(name) for name, value in row.items()))
             orders = self._plan.of("orders")
             placed = None if orders is None or orders.current is None else orders.current
-            placed = None if placed is None else places.get(placed.name, placed)
+            placed = None if placed is None else _place_of(placed, places)
             found.append((trades.forgotten, query.where(was_left_out(trades.forgotten, present, placed))))
         return found
 
@@ -73,7 +73,7 @@ class CarriedRows:
         return select(orders.current.c.id, orders.current.c.ft_pair).where(old, new)
 
     def _select(self, table: TablePlan, origin: Table, places: Mapping[str, Table]) -> Select[Any]:
-        source = places.get(origin.name, origin)
+        source = _place_of(origin, places)
         turns_pairs = table.forgotten is not None and has_old_pairs(table.forgotten)
         row = row_of(table.target, source, self._dialect, turns_pairs=turns_pairs)
         is_current = origin is table.current
@@ -83,7 +83,7 @@ class CarriedRows:
         if table.name in _BELONGING and is_current:
             row["ft_trade_id"] = self._trade_of(table, source, places)
         if table.name == "KeyValueStore" and is_current and table.hidden is not None:
-            row["datetime_value"] = _first_start(source, places.get(table.hidden.name, table.hidden), self._dialect)
+            row["datetime_value"] = _first_start(source, _place_of(table.hidden, places), self._dialect)
         query = select(*(value.label(name) for name, value in row.items()))
         return query.where(*self._conditions(table, source, places, is_current=is_current))
 
@@ -100,7 +100,7 @@ class CarriedRows:
             return []
         conditions = [source.c.id.in_(select(func.min(source.c.id)).group_by(exact(source.c.key, self._dialect)))]
         if not is_current and table.current is not None:
-            now = places.get(table.current.name, table.current)
+            now = _place_of(table.current, places)
             conditions.append(exact(source.c.key, self._dialect).not_in(select(exact(now.c.key, self._dialect))))
         return conditions
 
@@ -112,8 +112,8 @@ class CarriedRows:
         """
         trades = self._plan.of("trades")
         if trades is None or (self._dialect == "sqlite" and (not of_hidden or trades.hidden is not None)):
-            return not_(false())
-        origins = [places.get(each.name, each) for each in trades.origins]
+            return true()
+        origins = [_place_of(each, places) for each in trades.origins]
         return or_(false(), *(source.c.ft_trade_id.in_(select(each.c.id)) for each in origins))
 
     def _trade_of(self, table: TablePlan, source: Table, places: Mapping[str, Table]) -> ColumnElement[Any]:
@@ -133,7 +133,7 @@ class CarriedRows:
         """Return that a trade in a table can be the order's: it has the number and the pair."""
         if trades is None:
             return false()
-        place = places.get(trades.name, trades)
+        place = _place_of(trades, places)
         is_same = exact(place.c.pair, self._dialect) == exact(orders.c.ft_pair, self._dialect)
         return exists().where(place.c.id == orders.c.ft_trade_id, is_same)
 
@@ -143,18 +143,23 @@ class CarriedRows:
         """Return that something was noted after the first order of the new trade with that number had been placed."""
         if trades.current is None:
             return false()
-        new = places.get(trades.current.name, trades.current)
+        new = _place_of(trades.current, places)
         began = [exists().where(new.c.id == source.c.ft_trade_id, new.c.open_date <= source.c.created_at)]
         orders = self._plan.of("orders")
         if orders is not None and orders.current is not None:
-            placed = places.get(orders.current.name, orders.current)
+            placed = _place_of(orders.current, places)
             is_new_order = and_(
                 placed.c.ft_trade_id == source.c.ft_trade_id,
                 placed.c.order_date <= source.c.created_at,
-                not_(false()) if orders.hidden is not None else self._is_order_of(placed, trades.current, places),
+                true() if orders.hidden is not None else self._is_order_of(placed, trades.current, places),
             )
             began.append(exists().where(is_new_order))
         return or_(*began)
+
+
+def _place_of(table: Table, places: Mapping[str, Table]) -> Table:
+    """Return where what a table held stands by now."""
+    return places.get(table.name, table)
 
 
 def _shift(connection: Connection, table: TablePlan) -> int:
