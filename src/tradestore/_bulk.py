@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from tradestore._attempts import reading
 from tradestore._copy import COPY_DATA, copy_text
-from tradestore._errors import is_deadlock
-from tradestore._session import note_writing
+from tradestore._store_session import note_writing
 from tradestore.exceptions import InvalidValue, OperationalException
 
 __all__ = ["BATCH_SIZE", "check_batch_size", "insert_new_rows", "insert_rows", "store_in_batches"]
@@ -52,13 +51,7 @@ def store_in_batches(
     check_batch_size(batch_size)
     written, rest = 0, reading(records)
     while batch := list(islice(rest, batch_size)):
-        try:
-            store(session.connection(), batch)
-        except DBAPIError as e:
-            if is_deadlock(e):
-                # The server has dropped the whole transaction, and a savepoint of it cannot be gone back to.
-                session.connection().invalidate()
-            raise
+        store(session.connection(), batch)
         note_writing(session)
         written += len(batch)
         batch.clear()

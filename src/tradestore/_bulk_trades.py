@@ -6,16 +6,20 @@ from itertools import chain, repeat
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import Column, Connection, Table
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import class_mapper
 
 from tradestore._bulk import BATCH_SIZE, insert_new_rows, insert_rows, store_in_batches
 from tradestore._columns import completed_columns, read_columns, storable_columns
 from tradestore._database_only import refuse
+from tradestore._duplicate_orders import duplicate_among
+from tradestore._explanations import Explanation
+from tradestore._openings import note_opening
 from tradestore._order_model import Order, told_price
 from tradestore._session import SessionType
+from tradestore._units_of_work import unit_of_work
 from tradestore.base import ModelBase
 from tradestore.custom_data import _CustomData
-from tradestore.database import unit_of_work
 from tradestore.exceptions import InvalidValue
 from tradestore.local_order import LocalOrder
 from tradestore.local_trade import LocalTrade
@@ -70,6 +74,8 @@ class BulkTrades:
             InvalidValue: If a value cannot be kept, or something is no trade, or a trade is stored already or comes
                 twice.
             UnpricedOrder: If no price is known for an order.
+            DuplicateOrder: If an order comes twice, or is stored already.
+            TradeLimitReached: If more trades would be open than the limits of the database admit.
             DependencyException: If the session holds changes from before that were not committed, or an earlier
                 attempt of ``Database.run`` has read from the same iterator.
             DatabaseBusy: If the database stayed locked; nothing was stored.
@@ -78,9 +84,17 @@ class BulkTrades:
         """
         if not cls.use_db:
             refuse("bulk_add", "add_bt_trade() takes in one trade after the other")
-        store = partial(_store_batch, cls)
-        with unit_of_work(cls.session()) as session:
-            return store_in_batches(session, trades, store, batch_size=batch_size, on_progress=on_progress)
+        explanations: list[Explanation] = []
+        store = partial(_store_batch, cls, explanations)
+        session = cls.session()
+        try:
+            with unit_of_work(session):
+                note_opening(session)
+                return store_in_batches(session, trades, store, batch_size=batch_size, on_progress=on_progress)
+        except IntegrityError as e:
+            for explain in explanations:
+                raise explain(None if session.in_transaction() else session.get_bind().engine) from e
+            raise
 
 
 def check_unbound(trades: Sequence[LocalTrade]) -> None:
@@ -116,7 +130,7 @@ def per_order(trades: Iterable[LocalTrade], values: Iterable[Any]) -> list[Any]:
     return list(chain.from_iterable(repeat(value, len(trade.orders)) for trade, value in pairs))
 
 
-def _store_batch(kind: Any, connection: Connection, trades: list[LocalTrade]) -> None:
+def _store_batch(kind: Any, explanations: list[Explanation], connection: Connection, trades: list[LocalTrade]) -> None:
     check_unbound(trades)
     table = kind.__table__
     orders = list(chain.from_iterable(trade.orders for trade in trades))
@@ -126,7 +140,11 @@ def _store_batch(kind: Any, connection: Connection, trades: list[LocalTrade]) ->
     order_columns = _complete("Order", _stored(Order, _ORDERS), orders, connection)
     entry_columns = _complete("CustomData", _stored(_CustomData, _CUSTOM_DATA), entries, connection)
     ids = insert_new_rows(connection, table, trade_columns)
-    insert_rows(connection, _ORDERS, {"ft_trade_id": per_order(trades, ids), **order_columns})
+    try:
+        insert_rows(connection, _ORDERS, {"ft_trade_id": per_order(trades, ids), **order_columns})
+    except IntegrityError as e:
+        explanations += filter(None, [duplicate_among(e, orders)])
+        raise
     owners = [trade_id for trade, trade_id in zip(trades, ids, strict=True) for _ in custom_data_of(trade)]
     insert_rows(connection, _CUSTOM_DATA, {"ft_trade_id": owners, **entry_columns})
 

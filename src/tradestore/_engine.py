@@ -1,21 +1,27 @@
 """From a database URL to the arguments of an engine, and what every connection is told first."""
 
+import math
 import re
+import socket
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Dialect, Engine, StaticPool, event, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 
+from tradestore._answer_timeout import AnswerTimeout, limit_answers
 from tradestore._copy import copy_data
+from tradestore._durability import durability_statement
+from tradestore._fork import survive_forks
+from tradestore._open_transactions import note_transactions
+from tradestore._options import EngineOptions
 from tradestore._shared_connection import take_turn, take_turns
+from tradestore._write_turn import WriteTurn
 from tradestore.exceptions import InvalidDatabaseUrl
 
 __all__ = [
-    "PoolOptions",
     "check_url",
     "engine_arguments",
     "exact_collation",
@@ -23,6 +29,7 @@ __all__ = [
     "is_memory",
     "is_read",
     "masked",
+    "options_in_use",
     "prepare_engine",
     "retire",
     "take_write_lock",
@@ -36,6 +43,12 @@ _DRIVERS = {
 }
 _SUPPORTED = {"sqlite", "sqlite+pysqlite", "postgresql+psycopg", *_DRIVERS.values()}
 _EXTRAS = {"psycopg2": "postgres", "psycopg": "all", "pymysql": "mysql"}
+_WRITE_TURN: Final = "tradestore_write_turn"
+_OPTIONS: Final = "tradestore_options"
+_LONGEST_CONNECT: Final = 31_536_000
+_SOCKET_TIMEOUTS: Final = ("read_timeout", "write_timeout")
+_KEEPALIVES: Final = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+_SOCKET_KEEPALIVES: Final = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 _UNREADABLE = (
     "The given db_url is no valid database URL! It looks like sqlite:///trades.sqlite or "
     "postgresql://user:password@host/database; special characters in a password are written as %XX, an @ as %40."
@@ -45,25 +58,6 @@ _READS = re.compile(
     r"|\s*WITH\b(?!.*\b(?:INSERT|UPDATE|DELETE|REPLACE)\b)",
     re.IGNORECASE | re.DOTALL,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolOptions:
-    """How connections are kept and waited for.
-
-    Attributes:
-        pool_size: Connections that are kept open.
-        max_overflow: Further ones that may be opened for a while.
-        pool_timeout: Seconds to wait for one of them.
-        pool_recycle: Seconds after which a connection to a server is replaced by a new one.
-        busy_timeout: Seconds to wait for another writer.
-    """
-
-    pool_size: int
-    max_overflow: int
-    pool_timeout: float
-    pool_recycle: int
-    busy_timeout: float
 
 
 def check_url(db_url: str) -> URL:
@@ -77,7 +71,8 @@ def check_url(db_url: str) -> URL:
     except (ArgumentError, ValueError):
         # The original error may quote the URL, and with it the password.
         raise InvalidDatabaseUrl(_UNREADABLE) from None
-    if any("@" in text for text in (url.host or "", url.database or "", *url.query)) and url.host is not None:
+    texts = (url.host or "", url.database or "", *url.query)
+    if url.host is not None and any("@" in text for text in texts):
         # What stands before it is the rest of a password that nobody escaped.
         raise InvalidDatabaseUrl(_UNREADABLE)
     if url.drivername in _DRIVERS:
@@ -119,39 +114,63 @@ def exact_collation(dialect: Dialect) -> str:
     return "utf8mb4_0900_bin" if (options.server_version_info or ()) >= (8,) else "utf8mb4_bin"
 
 
-def engine_arguments(url: URL, options: PoolOptions) -> dict[str, Any]:
+def engine_arguments(url: URL, options: EngineOptions) -> dict[str, Any]:
     """Return the keyword arguments with which an engine for the URL is created."""
-    if url.get_backend_name() == "sqlite":
+    backend = url.get_backend_name()
+    pool = {name: getattr(options, name) for name in ("pool_size", "max_overflow", "pool_timeout")}
+    if backend == "sqlite":
         connect_args: Mapping[str, Any] = {"check_same_thread": False, "timeout": options.busy_timeout}
         if is_memory(url):
             return {"connect_args": connect_args, "poolclass": StaticPool}
-        return {"connect_args": connect_args, **_pool_arguments(options)}
-    arguments = {"pool_pre_ping": True, "pool_recycle": options.pool_recycle, **_pool_arguments(options)}
-    if url.get_backend_name() in {"mysql", "mariadb"}:
-        # The default there would show a long-lived session the past, and lock gaps between rows.
-        arguments["isolation_level"] = "READ COMMITTED"
-        arguments["connect_args"] = {"charset": "utf8mb4"}
-        if url.password is not None and not {"password", "passwd"} & url.query.keys():
-            # The driver would write it in latin-1, which not every password fits into.
-            arguments["connect_args"]["password"] = url.password.encode()
+        return {"connect_args": connect_args, **pool}
+    arguments = {"pool_pre_ping": True, "pool_recycle": options.pool_recycle, **pool}
+    if backend == "postgresql":
+        arguments["connect_args"] = {"connect_timeout": math.ceil(options.connect_timeout)} | {
+            name: value for name, value in _KEEPALIVES.items() if name not in url.query
+        }
+        return arguments
+    # The default there would show a long-lived session the past, and lock gaps between rows.
+    arguments["isolation_level"] = "READ COMMITTED"
+    timeout = min(options.connect_timeout, _LONGEST_CONNECT)
+    arguments["connect_args"] = {"charset": "utf8mb4", "connect_timeout": timeout}
+    # Else the driver would wait for ever for the greeting of a server that has stopped.
+    arguments["connect_args"] |= {name: timeout for name in _SOCKET_TIMEOUTS if name not in url.query}
+    if url.password is not None and not {"password", "passwd"} & url.query.keys():
+        # The driver would write it in latin-1, which not every password fits into.
+        arguments["connect_args"]["password"] = url.password.encode()
     return arguments
 
 
-def prepare_engine(engine: Engine, options: PoolOptions) -> None:
+def prepare_engine(engine: Engine, options: EngineOptions) -> None:
     """Make every connection of the engine behave as the library promises."""
     backend = engine.dialect.name
+    engine.update_execution_options(**{_OPTIONS: options})
+    resets = [note_transactions(engine, is_read)]
     if backend == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", partial(_prepare_sqlite, options))
         if isinstance(engine.pool, StaticPool):
-            take_turns(engine, options.busy_timeout)
+            resets.append(take_turns(engine, options.busy_timeout))
             event.listen(engine, "before_cursor_execute", _begin_before_writing)
         else:
+            engine.update_execution_options(**{_WRITE_TURN: WriteTurn(options.busy_timeout)})
             event.listen(engine, "before_cursor_execute", _begin_once)
-    elif backend in {"mysql", "mariadb"}:
-        event.listen(engine, "connect", partial(_prepare_mariadb, options.busy_timeout))
-    elif backend == "postgresql":
-        event.listen(engine, "connect", partial(_prepare_postgresql, options.busy_timeout))
-        event.listen(engine, "do_execute", copy_data)
+    else:
+        timeout = None if options.answer_timeout is None else limit_answers(engine, options.answer_timeout)
+        if timeout is not None:
+            resets.append(timeout.forget)
+        if backend == "postgresql":
+            event.listen(engine, "connect", _limited(timeout, partial(_prepare_postgresql, options)))
+            event.listen(engine, "do_execute", _limited(timeout, copy_data))
+        else:
+            event.listen(engine, "connect", _limited(timeout, partial(_prepare_mariadb, options)))
+            event.listen(engine, "connect", partial(_keep_socket_alive, engine.url.query.keys()))
+    survive_forks(engine, *resets)
+
+
+def options_in_use(engine: Engine) -> EngineOptions:
+    """Return the options that an engine was opened with."""
+    options: EngineOptions = engine.get_execution_options().get(_OPTIONS, EngineOptions())
+    return options
 
 
 def retire(engine: Engine) -> None:
@@ -168,11 +187,15 @@ def take_write_lock(connection: Connection) -> None:
     driver_connection: Any = connection.connection.driver_connection
     if driver_connection.in_transaction:
         return
+    turn: WriteTurn | None = connection.get_execution_options().get(_WRITE_TURN)
     try:
-        _tell(driver_connection, "BEGIN IMMEDIATE")
+        _begin_as_writer(driver_connection, turn)
     except sqlite3.OperationalError as e:
         # Hooks run outside of the place where SQLAlchemy gives drivers' errors their common form.
         raise OperationalError("BEGIN IMMEDIATE", None, e) from e
+    except sqlite3.ProgrammingError as e:
+        connection.invalidate(e)  # It was closed behind the pool's back.
+        raise ProgrammingError("BEGIN IMMEDIATE", None, e, connection_invalidated=True) from e
 
 
 def is_read(statement: str) -> bool:
@@ -180,33 +203,56 @@ def is_read(statement: str) -> bool:
     return _READS.match(statement) is not None
 
 
-def _pool_arguments(options: PoolOptions) -> dict[str, Any]:
-    return {
-        "pool_size": options.pool_size,
-        "max_overflow": options.max_overflow,
-        "pool_timeout": options.pool_timeout,
-    }
+def _begin_as_writer(driver_connection: Any, turn: WriteTurn | None) -> None:
+    if turn is None:
+        _tell(driver_connection, "BEGIN IMMEDIATE")
+    else:
+        turn.begin(driver_connection)
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _limited(timeout: AnswerTimeout | None, call: Callable[..., Any]) -> Callable[..., Any]:
+    return call if timeout is None else timeout.limited(call)
+
+
+def _prepare_sqlite(options: EngineOptions, connection: Any, _record: Any) -> None:
     # The driver would begin transactions by its own lights: late, and never for DDL.
     connection.isolation_level = None
     _tell(connection, "PRAGMA foreign_keys = ON")
-    _tell(connection, "PRAGMA synchronous = FULL")
+    _tell_durability(connection, "sqlite", options)
 
 
-def _prepare_mariadb(busy_timeout: float, connection: Any, _record: Any) -> None:
+def _prepare_mariadb(options: EngineOptions, connection: Any, _record: Any) -> None:
     _tell(connection, "SET time_zone = '+00:00'")
     # The second is for changes of tables, which would wait for an open transaction of somebody else for a day.
     for setting in ("innodb_lock_wait_timeout", "lock_wait_timeout"):
-        _tell(connection, f"SET {setting} = %s", max(1, round(busy_timeout)))
+        _tell(connection, f"SET {setting} = %s", max(1, round(options.busy_timeout)))
 
 
-def _prepare_postgresql(busy_timeout: float, connection: Any, _record: Any) -> None:
+def _keep_socket_alive(own_options: Collection[str], connection: Any, _record: Any) -> None:
+    """Let a dead network be noticed, and answers take their time again once the connection is made."""
+    for name in _SOCKET_TIMEOUTS:
+        if name not in own_options:
+            setattr(connection, f"_{name}", None)
+    own: socket.socket = connection._sock  # noqa: SLF001 - the driver has no other way to it
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _SOCKET_KEEPALIVES.items():
+        if hasattr(socket, name) and own.family in {socket.AF_INET, socket.AF_INET6}:
+            own.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _prepare_postgresql(options: EngineOptions, connection: Any, _record: Any) -> None:
     _tell(connection, "SET TIME ZONE 'UTC'")
-    _tell(connection, "SELECT set_config('lock_timeout', %s, false)", f"{max(1, round(busy_timeout * 1000))}ms")
+    milliseconds = max(1, round(options.busy_timeout * 1000))
+    _tell(connection, "SELECT set_config('lock_timeout', %s, false)", f"{milliseconds}ms")
+    _tell_durability(connection, "postgresql", options)
     # Else the settings would end with a rollback of the transaction that they opened.
     connection.commit()
+
+
+def _tell_durability(connection: Any, backend: str, options: EngineOptions) -> None:
+    statement = durability_statement(backend, options.durability)
+    if statement is not None:
+        _tell(connection, statement)
 
 
 def _tell(connection: Any, statement: str, *parameters: object) -> None:

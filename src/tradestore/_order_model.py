@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, object_session, relationship, 
 
 from tradestore._clock import utc_now
 from tradestore._record import cut
-from tradestore._session import settle
+from tradestore._store_session import settle
 from tradestore.accounting._decimal import divide, exact
 from tradestore.base import ModelBase, StoredRecord
 from tradestore.constants import ID_LENGTH, ORDER_TYPE_LENGTH, PAIR_LENGTH, SIDE_LENGTH

@@ -78,7 +78,7 @@ def write_rows(session: Session, new: Sequence[Any], changed: Sequence[Any]) -> 
     if not new and not changed:
         return False
     plans = None if _register is None else _plans(session, {*map(type, new), *map(type, changed)})
-    if plans is None or _register is None or not _stand_alone(new, plans):
+    if plans is None or _register is None or (new and not _stand_alone(new, plans)):
         return False
     updates = [_update_of(record, plans[type(record)]) for record in changed]
     if None in updates:

@@ -57,8 +57,14 @@ _CHANGED_BY_SCRIPTS: Final = frozenset(
         "backtest_runs",
         "backtest_trades",
         "backtest_orders",
+        "order_intents",
+        "trade_limits",
     }
 )
+_SHORT_LIVED: Final = frozenset({"commit_tokens"})
+"""Tables whose rows are of no use any more when nobody but us is there."""
+_WATCHED_BY_SCRIPTS: Final = frozenset({"trade_limits"})
+"""Tables that a script drops only after it has seen that their rows say nothing."""
 _MYSQL: Final = frozenset({"mysql", "mariadb"})
 
 
@@ -225,7 +231,7 @@ def _contents(connection: Connection) -> _Contents:
         columns = {
             name: of_table
             for name, of_table in columns_of(connection).items()
-            if name != VERSION_TABLE and not name.startswith("sqlite_")
+            if name not in {VERSION_TABLE, *_SHORT_LIVED} and not name.startswith("sqlite_")
         }
     else:
         columns = columns_of(connection, _CHANGED_BY_SCRIPTS)
@@ -249,7 +255,8 @@ def _compare(connection: Connection, before: _Contents, direction: Direction) ->
     """Refuse a change that has touched a row, or dropped a table that had any."""
     present = columns_of(connection, before.columns)
     for name, columns in before.columns.items():
-        if name not in present and direction == "downgrade" and not before.rows[name].rows:
+        may_go = name in _WATCHED_BY_SCRIPTS or not before.rows[name].rows
+        if name not in present and direction == "downgrade" and may_go:
             continue
         if set(columns) <= set(present.get(name, ())) and digest_of(connection, name, columns) == before.rows[name]:
             continue

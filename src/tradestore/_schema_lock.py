@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import OperationalError
 
+from tradestore._answer_timeout import however_long
 from tradestore._engine import is_memory, take_write_lock
 from tradestore._errors import is_retryable
 from tradestore._shared_connection import take_turn
@@ -59,7 +60,7 @@ def alone(engine: Engine, *, reshaping: bool = False) -> Iterator[Connection]:
     Raises:
         MigrationError: If another process changes the tables for minutes.
     """
-    with engine.connect() as connection:
+    with however_long(), engine.connect() as connection:
         _wait_for_others(connection)
         try:
             settings = _RESHAPING if reshaping and engine.dialect.name == "sqlite" else {}

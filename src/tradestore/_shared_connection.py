@@ -16,17 +16,21 @@ __all__ = ["take_turn", "take_turns"]
 _TURN = "tradestore_turn"
 
 
-def take_turns(engine: Engine, busy_timeout: float) -> None:
+def take_turns(engine: Engine, busy_timeout: float) -> Callable[[], None]:
     """Let whoever writes first finish before another thread writes, as with a file.
 
     Args:
         engine: With a single connection.
         busy_timeout: Seconds to wait for the turn.
+
+    Returns:
+        What makes the turn free in a process that was forked: who had it is not there.
     """
     turn = _Turn(engine.dialect, busy_timeout)
     engine.update_execution_options(**{_TURN: turn})
     event.listen(engine, "commit", turn.note_end)
     event.listen(engine, "rollback", turn.note_end)
+    return turn.forget
 
 
 def take_turn(connection: Connection) -> None:
@@ -40,13 +44,17 @@ class _Turn:
     """Who writes now. Who only reads has nothing to commit and, more to the point, nothing to roll back."""
 
     def __init__(self, dialect: Any, busy_timeout: float) -> None:
+        self.forget()
+        self._busy_timeout = busy_timeout
+        dialect.do_commit = partial(self._end, dialect.do_commit)
+        dialect.do_rollback = partial(self._end, dialect.do_rollback)
+
+    def forget(self) -> None:
+        """Let nobody write."""
         self._writers: WeakSet[Connection] = WeakSet()
         self._thread = 0
         self._free = threading.Condition()
         self._ending = threading.local()
-        self._busy_timeout = busy_timeout
-        dialect.do_commit = partial(self._end, dialect.do_commit)
-        dialect.do_rollback = partial(self._end, dialect.do_rollback)
 
     def take(self, connection: Connection) -> None:
         """Wait until no other thread writes."""

@@ -22,8 +22,8 @@ from tradestore._columns import read_columns, storable_columns
 from tradestore._plain_twin import plain_trade
 from tradestore._session import scoped
 from tradestore._sqltypes import UtcDateTime, storable
+from tradestore._units_of_work import unit_of_work
 from tradestore.accounting._decimal import ZERO, add, exact
-from tradestore.database import unit_of_work
 from tradestore.exceptions import DatabaseBusy, DependencyException, InvalidValue
 from tradestore.local_trade import LocalTrade
 

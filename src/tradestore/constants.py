@@ -4,6 +4,7 @@ from typing import Final, Literal
 
 __all__ = [
     "AMOUNT_TOLERANCE",
+    "CLIENT_ID_LENGTH",
     "CURRENCY_LENGTH",
     "CUSTOM_DATA_KEY_LENGTH",
     "DATETIME_FORMAT",
@@ -14,6 +15,7 @@ __all__ = [
     "NAME_LENGTH",
     "ORDER_TYPE_LENGTH",
     "PAIR_LENGTH",
+    "PLACEHOLDER",
     "PROFIT_DECIMALS",
     "RECORD_VERSION",
     "SIDE_LENGTH",
@@ -49,9 +51,13 @@ CURRENCY_LENGTH: Final = 25
 NAME_LENGTH: Final = 100
 TAG_LENGTH: Final = 255
 ID_LENGTH: Final = 255
+CLIENT_ID_LENGTH: Final = 64
 ORDER_TYPE_LENGTH: Final = 50
 KEY_LENGTH: Final = 50
 CUSTOM_DATA_KEY_LENGTH: Final = 255
+
+PLACEHOLDER: Final = "placeholder:"
+"""What the id of an order begins with as long as the exchange's own is unknown; our name for the order follows."""
 
 TRANSFER_TABLE: Final = "tradestore_transfer"
 """How far a transfer into a database has come; the table is there until the transfer has ended."""

@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tradestore._clock import utc_now
-from tradestore._session import in_unit_of_work, settle, write
 from tradestore._sqltypes import LongText
+from tradestore._store_session import in_unit_of_work, settle, write
 from tradestore.base import ModelBase
 from tradestore.constants import CUSTOM_DATA_KEY_LENGTH, PAIR_LENGTH
 from tradestore.local_custom_data import PLAIN_TYPES, LocalCustomData, check_key, encode_value

@@ -1,30 +1,24 @@
 """A database that is open: units of work, their repetition, and the state of the pool."""
 
-import logging
-import random
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Engine, QueuePool
 from sqlalchemy.orm import Session
 
 from tradestore import _session
-from tradestore._attempts import Attempts
-from tradestore._engine import masked, retire, take_write_lock
-from tradestore._errors import meaningful_errors
-from tradestore.exceptions import DatabaseBusy, DatabaseNotReady, DependencyException
+from tradestore._commit_tokens import CommitTokens
+from tradestore._database_status import DatabaseStatus, status_of
+from tradestore._engine import masked, retire
+from tradestore._store_session import in_unit_of_work
+from tradestore._units_of_work import Repetition, unit_of_work
+from tradestore.exceptions import DatabaseNotReady
 
-__all__ = ["Database", "PoolStatus", "unit_of_work"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["Database", "DatabaseStatus", "PoolStatus"]
 
 _T = TypeVar("_T")
-
-_FIRST_DELAY: Final = 0.02
-_LONGEST_DELAY: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +44,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         """Take over an engine; ``init_db`` does this."""
         self.engine = engine
+        self._tokens = CommitTokens()
 
     @property
     def url(self) -> str:
@@ -70,43 +65,45 @@ class Database:
             DatabaseNotReady: If the database was closed, or another one opened since.
             DependencyException: If the session holds changes from before that were neither committed nor rolled back,
                 or if a failure inside the block, which it then hid, has rolled everything back.
-            DatabaseBusy: If the database stayed locked; nothing was stored.
+            DatabaseBusy: If others held locks, or the connection was lost before the commit; nothing was stored.
             CommitOutcomeUnknown: If the connection was lost while committing.
         """
-        if _session.bound_engine() is not self.engine:
-            msg = f"{self!r} is closed, or another init_db() came after it: use the Database that is open now."
-            raise DatabaseNotReady(msg)
-        with unit_of_work(_session.scoped()) as session:
+        with unit_of_work(self._session()) as session:
             yield session
 
     def run(self, work: Callable[[Session], _T], *, attempts: int = 8) -> _T:
-        """Call a function in one transaction, again from its start while the database is locked by others.
+        """Call a function in one transaction, again from its start while others hold locks or the server is away.
+
+        A connection that is lost during the commit is no reason to store twice or to give up: the next one asks the
+        server what became of the transaction, and the function is called again only if nothing was stored. Within
+        another unit of work the function is called once, since whatever is to be repeated is the outer one.
 
         Args:
             work: Gets the session. It may be called more than once, so it must read what it needs inside and do
                 nothing that can't be done twice, such as placing an order. Iterators must be made inside, too:
                 ``bulk_add`` and ``store_backtest`` refuse one that an earlier call has read from.
-            attempts: How often at the most.
+            attempts: How often at the most. The default bridges about 6 s without a server.
 
         Returns:
-            What the function returned the last time.
+            What the function returned when its work was stored.
 
         Raises:
-            DatabaseBusy: If the database was still locked the last time; nothing was stored.
-            CommitOutcomeUnknown: If the connection was lost while committing: that is not repeated.
+            DatabaseBusy: If the last attempt failed for a lock or a lost connection, too; nothing was stored.
+            CommitOutcomeUnknown: If the connection was lost while committing and no later attempt found out more.
         """
-        attempt, all_attempts = 1, Attempts()
-        while True:
-            try:
-                with all_attempts.attempt(), self.transaction() as session:
-                    return work(session)
-            except DatabaseBusy as e:
-                if attempt >= attempts:
-                    raise
-                delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2**attempt) * random.uniform(0.5, 1.5)
-                attempt += 1
-                logger.warning("%s Attempt %d of %d follows in %.2f s.", e, attempt, attempts, delay)
-                time.sleep(delay)
+        session = self._session()
+        if in_unit_of_work(session):
+            with unit_of_work(session):
+                return work(session)
+        networked = self.engine.dialect.name != "sqlite"
+        result = Repetition(session, work, self._tokens.make() if networked else None).run(attempts)
+        if networked:
+            self._tokens.remove_old(self.engine)
+        return result
+
+    def status(self) -> DatabaseStatus:
+        """Return how the database is doing: connections, transactions, and what has happened since it was opened."""
+        return status_of(self.engine)
 
     def pool_status(self) -> PoolStatus:
         """Return how many connections are in use and how many wait."""
@@ -121,32 +118,15 @@ class Database:
             _session.bind(None)
         retire(self.engine)
 
+    def _session(self) -> Session:
+        self._require_open()
+        return _session.scoped()
+
+    def _require_open(self) -> None:
+        if _session.bound_engine() is not self.engine:
+            msg = f"{self!r} is closed, or another init_db() came after it: use the Database that is open now."
+            raise DatabaseNotReady(msg)
+
     def __repr__(self) -> str:
         """Return the database in one line, without its password."""
         return f"Database({self.url})"
-
-
-@contextmanager
-def unit_of_work(session: Session) -> Iterator[Session]:
-    """Do what :meth:`Database.transaction` does, in a session that is known already."""
-    if _session.in_unit_of_work(session):
-        with session.begin_nested():
-            yield session
-        return
-    if _session.has_changes(session):
-        msg = "The session holds changes from before this transaction: call Trade.commit() or Trade.rollback() first."
-        raise DependencyException(msg)
-    with meaningful_errors():
-        # Reads may have begun a transaction of their own; it has nothing to commit, and this one starts fresh.
-        session.commit()
-    with meaningful_errors() as watch, session.begin() as transaction:
-        take_write_lock(session.connection())
-        yield session
-        if not transaction.is_active:
-            msg = (
-                "Something inside this transaction has ended it, and what was written in it until then is lost: "
-                "let a failure leave the block, and leave the session to it."
-            )
-            raise DependencyException(msg)
-        session.flush()
-        watch.reached = True

@@ -5,7 +5,8 @@ import logging
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, scoped_session
 
-from tradestore._session import bound_engine, has_changes
+from tradestore._session import bound_engine
+from tradestore._store_session import has_changes
 from tradestore.exceptions import DatabaseNotReady, DependencyException
 from tradestore.operations.transfer import TransferReport, transfer
 from tradestore.trade_model import Trade

@@ -6,6 +6,7 @@
     │   ├── MissingDriver             (also ImportError)
     │   ├── DatabaseUnreachable       (also ConnectionError)
     │   ├── DatabaseNotReady          (also RuntimeError) no ``init_db`` yet, or closed since
+    │   ├── DatabaseFull              (also OSError) no room on the disk
     │   ├── MigrationError
     │   │   └── SchemaTooNew          written by a newer library: refused before anything is read
     │   └── TransferError             one database cannot be copied into another, or not as a whole
@@ -13,8 +14,13 @@
     │       └── TransferConflict      both have a row of the same id or key, with different content
     ├── DependencyException           the data that was handed in doesn't fit
     │   ├── InvalidValue              (also ValueError) a number, date or text that can't be kept
-    │   └── InvalidOrder              (also ValueError) an exchange answer that is no order of ours
-    ├── DatabaseBusy                  (also TimeoutError) still locked after every retry
+    │   ├── InvalidOrder              (also ValueError) an exchange answer that is no order of ours
+    │   ├── DuplicateOrder            the exchange's order is stored already, with another trade
+    │   └── TradeLimitReached         one open trade more than the database's limits admit
+    ├── DatabaseBusy                  (also TimeoutError) nothing was stored; the same may work a moment later
+    │   ├── ConnectionLost            (also ConnectionError) the connection went before the commit
+    │   ├── DatabaseReadOnly          it takes no changes now, such as a server that was replaced by another one
+    │   └── PoolExhausted             all connections are in use
     └── CommitOutcomeUnknown          (also ConnectionError) the connection went while committing
 
 An error that is also a builtin can be caught as either. Messages say what was found, what was expected, and
@@ -23,18 +29,24 @@ what to do next; none of them ever holds a password.
 
 __all__ = [
     "CommitOutcomeUnknown",
+    "ConnectionLost",
     "DatabaseBusy",
+    "DatabaseFull",
     "DatabaseNotReady",
+    "DatabaseReadOnly",
     "DatabaseUnreachable",
     "DependencyException",
+    "DuplicateOrder",
     "InvalidDatabaseUrl",
     "InvalidOrder",
     "InvalidValue",
     "MigrationError",
     "MissingDriver",
     "OperationalException",
+    "PoolExhausted",
     "SchemaTooNew",
     "TargetNotEmpty",
+    "TradeLimitReached",
     "TradeStoreError",
     "TransferConflict",
     "TransferError",
@@ -63,6 +75,10 @@ class DatabaseUnreachable(OperationalException, ConnectionError):
 
 class DatabaseNotReady(OperationalException, RuntimeError):
     """A database question was asked before ``init_db``, or after the database was closed."""
+
+
+class DatabaseFull(OperationalException, OSError):
+    """The disk, or what the database may take of it, is full; nothing was stored."""
 
 
 class MigrationError(OperationalException):
@@ -97,12 +113,69 @@ class InvalidOrder(DependencyException, ValueError):
     """An exchange's answer that is no order, or not this order."""
 
 
+class DuplicateOrder(DependencyException):
+    """An order of the exchange that was to be stored a second time.
+
+    Attributes:
+        order_id: As the exchange gave it; None where the database does not tell which of many it is.
+        pair: The bot's name of its pair.
+        trade_id: The trade that has the order already; None where that cannot be found out.
+    """
+
+    order_id: str | None = None
+    pair: str | None = None
+    trade_id: int | None = None
+
+
+class TradeLimitReached(DependencyException):
+    """A trade that was to be opened, beyond the limits that the database holds.
+
+    Attributes:
+        limit: Which one: ``max_open_trades`` or ``one_per_pair_and_side``.
+        open_trades: How many trades would be open; with the second limit, of the pair and side.
+        pair: Of which there would be too many; None with the first limit.
+        side: ``long`` or ``short``; None with the first limit.
+        trade_id: The one that is open already; None with the first limit.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        limit: str | None = None,
+        open_trades: int | None = None,
+        pair: str | None = None,
+        side: str | None = None,
+        trade_id: int | None = None,
+    ) -> None:
+        """Say what was found; what is left out is None."""
+        super().__init__(message)
+        self.limit = limit
+        self.open_trades = open_trades
+        self.pair = pair
+        self.side = side
+        self.trade_id = trade_id
+
+
 class DatabaseBusy(TradeStoreError, TimeoutError):
     """The database stayed locked through every retry; nothing was written."""
+
+
+class ConnectionLost(DatabaseBusy, ConnectionError):
+    """The connection to the server was lost before the commit; nothing was written."""
+
+
+class DatabaseReadOnly(DatabaseBusy):
+    """The database takes no changes now; nothing was written."""
+
+
+class PoolExhausted(DatabaseBusy):
+    """All connections that there may be are in use, and none came back in time."""
 
 
 class CommitOutcomeUnknown(TradeStoreError, ConnectionError):
     """The connection was lost while committing: the work may or may not be stored.
 
-    It is never repeated by the library, since that could store it twice. Look whether it is there, then decide.
+    ``Database.run`` raises it only where nobody answered any more what became of the commit; whatever else commits
+    cannot ask, and doing it again could store it twice. Look whether it is there, then decide.
     """

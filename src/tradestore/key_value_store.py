@@ -8,8 +8,8 @@ from sqlalchemy import String, delete, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tradestore._clock import as_utc, utc_now
-from tradestore._session import write
 from tradestore._sqltypes import BigCount, storable
+from tradestore._store_session import write
 from tradestore._upsert import upsert
 from tradestore.base import ModelBase
 from tradestore.constants import KEY_LENGTH

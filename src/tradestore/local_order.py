@@ -9,7 +9,7 @@ from tradestore._clock import as_utc, moment_to_json, to_text, utc_now
 from tradestore._exchange_dict import order_id_of, plain_side, read_fill_time, read_order, write_order
 from tradestore._record import CutText, PlainRecord
 from tradestore.accounting._decimal import divide, exact, multiply, subtract
-from tradestore.constants import FINAL_ORDER_STATUSES, PROFIT_DECIMALS
+from tradestore.constants import FINAL_ORDER_STATUSES, PLACEHOLDER, PROFIT_DECIMALS
 from tradestore.exceptions import DependencyException
 
 if TYPE_CHECKING:
@@ -142,6 +142,11 @@ class LocalOrder(PlainRecord):
         """Whether the order is done and something of it was filled."""
         return not self.ft_is_open and bool(self.filled)
 
+    @property
+    def has_placeholder_id(self) -> bool:
+        """Whether the exchange's id is still unknown, and our own name for the order stands in its place."""
+        return self.order_id is not None and self.order_id.startswith(PLACEHOLDER)
+
     @classmethod
     def parse_from_ccxt_object(
         cls,
@@ -177,7 +182,8 @@ class LocalOrder(PlainRecord):
     def update_from_ccxt_object(self, order: Mapping[str, Any]) -> None:
         """Take over what an exchange's answer tells about this order; what it leaves out stays as it is.
 
-        An answer that still calls an order open after it ended is late: nothing of it is taken.
+        An answer that still calls an order open after it ended is late: nothing of it is taken. An order with a
+        placeholder takes over the exchange's id, unless the answer bears another ``clientOrderId``.
 
         Args:
             order: A unified order dict.
@@ -186,11 +192,13 @@ class LocalOrder(PlainRecord):
             InvalidOrder: If a number in the answer is not finite, or the id is missing.
             DependencyException: If the answer is about another order.
         """
-        if (order_id := order_id_of(order)) != self.order_id:
+        if (order_id := order_id_of(order)) != self.order_id and not self._waits_for_id(order):
             msg = f"Order-id's don't match: the answer is about {order_id!r}, the order is {self.order_id!r}."
             raise DependencyException(msg)
         told = read_order(order)
         fill_time = read_fill_time(order)
+        if order_id != self.order_id:
+            self.order_id = order_id
         self.order_update_date = utc_now()
         status = told.get("status")
         if self.has_final_status and status is not None and status not in FINAL_ORDER_STATUSES:
@@ -203,6 +211,11 @@ class LocalOrder(PlainRecord):
             self.ft_is_open = not self.has_final_status
         if self.has_final_status and self.filled and self.order_filled_date is None:
             self.order_filled_date = fill_time or utc_now()
+
+    def _waits_for_id(self, answer: Mapping[str, Any]) -> bool:
+        """Tell whether the order has a placeholder, and the answer may be the one that it waits for."""
+        client_id = answer.get("clientOrderId")
+        return self.has_placeholder_id and (not client_id or self.order_id == f"{PLACEHOLDER}{client_id}")
 
     @staticmethod
     def update_orders(orders: Iterable["LocalOrder"], order: Any) -> None:

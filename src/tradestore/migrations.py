@@ -8,10 +8,10 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, MetaData, inspect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase
 
 from tradestore._engine import is_memory
@@ -148,24 +148,50 @@ def check_migrate(engine: Engine, decl_base: type[DeclarativeBase], previous_tab
         SchemaTooNew: If a newer version of the library wrote the database.
         MigrationError: If something is in the way of what has to be done. The database is as it was.
     """
-    with engine.connect() as connection:
-        refuse_unknown(connection)
-        stamped = stamp_of(connection)
-        is_cut_short = is_unfinished(connection)
-        is_behind = is_cut_short or stamped not in {HEAD, None}
-        is_adoptable = not is_cut_short and not has_stamped_tables(connection, decl_base.metadata)
-        is_complete = stamped == HEAD and _tables_are_there(connection, decl_base.metadata)
-    if is_adoptable or stamped is None:
+    now = _schema_now(engine, decl_base.metadata)
+    is_complete = now.is_complete
+    if now.is_adoptable:
         with alone(engine, reshaping=True) as connection:
             _adopt(connection, decl_base.metadata, previous_tables)
         is_complete = True
-    if is_behind:
+    if now.is_behind:
         upgrade(engine)
     if not is_complete:
         with alone(engine) as connection:
             decl_base.metadata.create_all(connection)
     fix_old_dry_orders(engine)
     fix_wrong_max_stake_amount(engine)
+
+
+class _SchemaNow(NamedTuple):
+    """What has to be done with the tables of a database."""
+
+    is_adoptable: bool
+    is_behind: bool
+    is_complete: bool
+
+
+def _schema_now(engine: Engine, metadata: MetaData) -> _SchemaNow:
+    try:
+        with engine.connect() as connection:
+            return _read_schema(connection, metadata)
+    except DBAPIError as e:
+        # MariaDB does not describe a table that another process is just changing.
+        if not is_retryable(e):
+            raise
+    with alone(engine) as connection:
+        return _read_schema(connection, metadata)
+
+
+def _read_schema(connection: Connection, metadata: MetaData) -> _SchemaNow:
+    refuse_unknown(connection)
+    stamped = stamp_of(connection)
+    is_cut_short = is_unfinished(connection)
+    return _SchemaNow(
+        is_adoptable=stamped is None or (not is_cut_short and not has_stamped_tables(connection, metadata)),
+        is_behind=is_cut_short or stamped not in {HEAD, None},
+        is_complete=stamped == HEAD and _tables_are_there(connection, metadata),
+    )
 
 
 def _adopt(connection: Connection, metadata: MetaData, previous_tables: Sequence[str]) -> None:

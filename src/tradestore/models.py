@@ -2,27 +2,29 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, Unpack
 
 from sqlalchemy import URL, Engine, create_engine, inspect
 from sqlalchemy.exc import ArgumentError, CompileError, DBAPIError, SQLAlchemyError
 
-from tradestore import _backtest_tables  # noqa: F401 - with it, init_db creates them
+from tradestore import _backtest_tables, _commit_tokens, intents, limits  # noqa: F401 - with them, init_db creates them
+from tradestore._answer_timeout import however_long
+from tradestore._durability import warn_of_weak_server
 from tradestore._engine import (
-    PoolOptions,
     check_url,
     engine_arguments,
     extra_for,
     masked,
+    options_in_use,
     prepare_engine,
     retire,
 )
 from tradestore._errors import meaningful_errors
+from tradestore._options import OptionArguments, options_of
 from tradestore._session import REQUEST_ID_CTX_KEY, bind, bound_engine, get_request_or_thread_id, scoped
 from tradestore._session import request_id_context as _request_id_ctx_var  # noqa: F401 - web servers import it here
 from tradestore.base import ModelBase, SessionType
 from tradestore.constants import TRANSFER_TABLE
-from tradestore.database import Database
 from tradestore.exceptions import (
     DatabaseUnreachable,
     InvalidDatabaseUrl,
@@ -33,6 +35,7 @@ from tradestore.exceptions import (
 from tradestore.key_value_store import KeyValueStoreModel
 from tradestore.migrations import check_migrate, set_sqlite_to_wal
 from tradestore.pairlock import PairLock
+from tradestore.store import Store
 from tradestore.trade_model import Order, Trade
 from tradestore.wallet_history import WalletHistory
 
@@ -66,52 +69,46 @@ _HINT_ON_TABLES = (
 _LIVE_FILE, _DRY_RUN_FILE = "tradesv3.sqlite", "tradesv3.dryrun.sqlite"
 
 
-def init_db(
-    db_url: str,
-    *,
-    pool_size: int = 5,
-    max_overflow: int = 10,
-    pool_timeout: float = 30.0,
-    pool_recycle: int = 1800,
-    busy_timeout: float = 30.0,
-) -> Database:
+def init_db(db_url: str, **options: Unpack[OptionArguments]) -> Store:
     """Open a database, bring its tables up to date, and let all models use it.
 
     A database that was open before is closed, and its sessions end.
 
     Args:
-        db_url: ``sqlite://`` for memory, ``sqlite:///file``, ``postgresql://``, ``mysql://`` or ``mariadb://``.
-        pool_size: Connections that are kept open.
-        max_overflow: Further ones that may be opened for a while.
-        pool_timeout: Seconds to wait for one of them.
-        pool_recycle: Seconds after which a connection to a server is replaced by a new one.
-        busy_timeout: Seconds to wait for another writer.
+        db_url: ``sqlite://`` for memory, ``sqlite:///file``, ``postgresql://``, ``mysql://`` or ``mariadb://``. After a
+            ``?`` it may have any of the options, and such as its driver knows.
+        **options: What wins over the URL:
+            ``pool_size``, the connections that are kept open (5).
+            ``max_overflow``, further ones that may be opened for a while (10).
+            ``pool_timeout``, seconds to wait for one of them (30).
+            ``pool_recycle``, seconds after which a connection to a server is replaced (1800), -1 for never.
+            ``busy_timeout``, seconds to wait for another writer (30).
+            ``durability``, ``"full"``: what was committed survives a power cut; or ``"normal"``: a power cut may take
+            the last commits, but the database stays whole ("full").
+            ``connect_timeout``, seconds to wait for a server to let us in (10).
+            ``answer_timeout``, seconds to wait for a server's answer to one statement, its wait for locks among them
+            (120, or 30 more than ``busy_timeout`` if that is longer), None or 0 for ever.
 
     Returns:
-        The open database: transactions, the pool's state, and closing.
+        The open database: transactions, intents, its state, and closing.
 
     Raises:
-        InvalidDatabaseUrl: If the URL cannot be used.
+        InvalidDatabaseUrl: If the URL cannot be used, or has an option that cannot be what it is.
+        InvalidValue: If an option cannot be what it is.
         MissingDriver: If the driver that it asks for is not installed.
         DatabaseUnreachable: If nobody answers there, or the login is refused.
         MigrationError: If the tables there cannot be brought up to date, or are newer than the library.
         TransferError: If a transfer into it was cut short, so that a part of its rows is missing.
         DatabaseBusy: If somebody else kept the database locked.
     """
-    options = PoolOptions(
-        pool_size=pool_size,
-        max_overflow=max_overflow,
-        pool_timeout=pool_timeout,
-        pool_recycle=pool_recycle,
-        busy_timeout=busy_timeout,
-    )
-    engine = open_engine(db_url, options)
+    engine = open_engine(db_url, **options)
     # A transaction that this scope left open would lock the same database against its own preparation.
     scoped.remove()
     try:
         previous_tables = present_tables(engine)
         _refuse_half_a_copy(engine, previous_tables)
         prepare_tables(engine, previous_tables)
+        warn_of_weak_server(engine, options_in_use(engine).durability)
     except BaseException:
         engine.dispose()
         raise
@@ -119,21 +116,22 @@ def init_db(
     bind(engine)
     if previous is not None:
         retire(previous)
-    return Database(engine)
+    return Store(engine)
 
 
-def open_engine(db_url: str, options: PoolOptions) -> Engine:
+def open_engine(db_url: str, **given: Unpack[OptionArguments]) -> Engine:
     """Return an engine whose connections behave as the library promises; nothing is opened yet, and nothing bound.
 
     Args:
         db_url: As for :func:`init_db`.
-        options: How connections are kept.
+        **given: Options, as there.
 
     Raises:
         InvalidDatabaseUrl: If the URL cannot be used.
+        InvalidValue: If an option cannot be what it is.
         MissingDriver: If the driver that it asks for is not installed.
     """
-    url = check_url(db_url)
+    url, options = options_of(check_url(db_url), given)
     try:
         engine = create_engine(url.render_as_string(hide_password=False), **engine_arguments(url, options))
     except (ArgumentError, TypeError, ValueError) as e:
@@ -175,7 +173,7 @@ def prepare_tables(engine: Engine, previous_tables: Sequence[str]) -> None:
         DatabaseBusy: If somebody else kept the database locked.
     """
     try:
-        with meaningful_errors():
+        with however_long(), meaningful_errors():
             check_migrate(engine, ModelBase, previous_tables)
             set_sqlite_to_wal(engine)
     except SQLAlchemyError as e:
@@ -241,7 +239,8 @@ def resolve_db_url(config: Mapping[str, Any]) -> str:
     if not db_url:
         msg = "The configuration has no db_url: add one, such as sqlite:///tradesv3.sqlite."
         raise InvalidDatabaseUrl(msg)
-    folder, slash, file = str(db_url).rpartition("/")
-    if config.get("dry_run") and file.partition("?")[0] == _LIVE_FILE:
-        file = file.replace(_LIVE_FILE, _DRY_RUN_FILE)
-    return f"{folder}{slash}{file}"
+    place, mark, options = str(db_url).partition("?")
+    folder, slash, file = place.rpartition("/")
+    if config.get("dry_run") and file == _LIVE_FILE:
+        file = _DRY_RUN_FILE
+    return f"{folder}{slash}{file}{mark}{options}"

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from tradestore._clock import as_utc, utc_now
 from tradestore._record import cut
-from tradestore._session import settle
+from tradestore._store_session import settle
 from tradestore.accounting.timeframes import next_candle
 from tradestore.local_pairlock import ANY, LocalPairLock, LockIndex
 from tradestore.pairlock import PairLock

@@ -3,15 +3,17 @@
 import copy
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from sqlalchemy import ColumnElement, Enum, Index, ScalarResult, Select, String, false, select, true
-from sqlalchemy.orm import Mapped, mapped_column, raiseload, relationship, subqueryload, validates
+from sqlalchemy.orm import Mapped, mapped_column, object_session, raiseload, relationship, subqueryload, validates
+from sqlalchemy.orm.attributes import instance_state
 
 from tradestore._bulk_trades import BulkTrades
 from tradestore._clock import utc_now
 from tradestore._database_only import refuse
 from tradestore._filters import TradeFilter, conditions
+from tradestore._openings import note_opening
 from tradestore._order_model import Order, UnpricedOrder
 from tradestore._pages import TradePages
 from tradestore._plain_twin import plain_trade
@@ -23,7 +25,7 @@ from tradestore._reports import (
     open_count_query,
     open_stakes_query,
 )
-from tradestore._session import settle
+from tradestore._store_session import settle
 from tradestore._trade_json import trade_to_json
 from tradestore._trade_stream import TradeStream
 from tradestore.accounting._decimal import exact_sum
@@ -129,6 +131,14 @@ class Trade(TradePages, TradeStream, TradeReports, BulkTrades, ModelBase, Stored
     @validates("enter_tag", "exit_reason")
     def _cut_text(self, _name: str, text: str | None) -> str | None:
         return cut(text)
+
+    def complete_for_storing(self) -> None:
+        """Note an open trade that is new, or was not open as the same trade before: limits may speak against it."""
+        fields, state = self.__dict__, instance_state(self)
+        if fields.get("is_open", True) is not False:
+            before = state.committed_state
+            if state.key is None or any(name in before and before[name] != fields.get(name) for name in _WHAT_IS_OPEN):
+                note_opening(object_session(self), self)
 
     def delete(self) -> None:
         """Remove the trade with its orders and custom data, all or nothing."""
@@ -296,6 +306,8 @@ class Trade(TradePages, TradeStream, TradeReports, BulkTrades, ModelBase, Stored
         twin.orders = [copy.deepcopy(order, memo) for order in self.orders]
         return twin
 
+
+_WHAT_IS_OPEN: Final = frozenset({"is_open", "pair", "is_short"})
 
 # Whoever loads the mapped classes expects orders to be mapped ones, those of a trade read from JSON in memory included.
 LocalTrade.order_class = Order

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, func, select, text
 
-from tradestore._engine import PoolOptions, is_memory, masked, take_write_lock
+from tradestore._engine import is_memory, masked, take_write_lock
 from tradestore.constants import TRANSFER_TABLE
 from tradestore.database import Database
 from tradestore.exceptions import DatabaseBusy, DatabaseUnreachable, TransferError
@@ -20,7 +20,6 @@ __all__ = ["PATIENCE", "End", "family", "opened", "refuse_same", "refuse_unready
 End = str | Engine | Database
 """A database URL, or a database that is open."""
 
-_POOL: Final = PoolOptions(pool_size=2, max_overflow=2, pool_timeout=30.0, pool_recycle=-1, busy_timeout=30.0)
 _LONGEST_PAUSE: Final = 3600
 """Seconds that MariaDB waits for the next batch to be taken."""
 
@@ -50,7 +49,7 @@ def opened(end: End) -> Iterator[Engine]:
     if not isinstance(end, str):
         yield end.engine if isinstance(end, Database) else end
         return
-    engine = open_engine(end, _POOL)
+    engine = open_engine(end, pool_size=2, max_overflow=2, pool_recycle=-1, answer_timeout=None)
     if is_memory(engine.url):
         msg = f"{masked(engine.url)} is a new database in memory: give the Database that init_db() returned for it."
         raise TransferError(msg)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from tradestore._answer_timeout import however_long
 from tradestore._bulk import check_batch_size
 from tradestore._engine import masked
 from tradestore._stored_values import BATCH_ROWS
@@ -56,7 +57,7 @@ def transfer(
         DatabaseBusy: If others hold a lock, or transfer into the same target.
     """
     check_batch_size(batch_size)
-    with told_interruptions(), opened(source) as source_engine, opened(target) as target_engine:
+    with however_long(), told_interruptions(), opened(source) as source_engine, opened(target) as target_engine:
         refuse_unready(source_engine)
         present = present_tables(target_engine)
         with snapshot(source_engine) as reading:
