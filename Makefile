@@ -13,7 +13,7 @@ FIRST_RELEASES := sqlalchemy==2.0.36 alembic==1.14.0
 unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP VIRTUAL_ENV PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_TARGET PIP_USER
 export PYTHONNOUSERSITE := 1
 
-.PHONY: demo test lint test-oldest bench clean
+.PHONY: demo test lint test-oldest faults bench clean
 
 demo: $(VENV)/.demo  ## Run a small bot on SQLite.
 	$(BIN)/python examples/bot.py
@@ -28,6 +28,9 @@ lint: $(VENV)/.dev
 
 test-oldest: $(OLDEST)/.dev  ## Run the tests with the first supported releases, on SQLite only.
 	$(OLDEST)/bin/python -m pytest -n auto --engines sqlite $(ARGS)
+
+faults: $(VENV)/.dev  ## Prove that no write is lost, at full size, and print the figures; takes half an hour.
+	$(BIN)/python -m pytest tests/faults tests/contract/test_threads.py --thorough $(ARGS)
 
 bench: $(VENV)/.dev  ## Measure costs against their floors; a part with ARGS="-k lifecycle".
 	$(BIN)/python -m benchmarks $(ARGS)

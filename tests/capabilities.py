@@ -28,6 +28,7 @@ class Backend:
         first_driver: None above is the same engine by another driver: enough where drivers make no difference.
         keeps_infinity: A number may be infinite.
         sequences: Ids come from sequences, which have names of their own and know nothing of ids that are there.
+        sets_durability: Each connection chooses whether a commit waits for the disk; else the server's operator does.
         sets: It has columns of any number of words out of a list.
     """
 
@@ -43,12 +44,18 @@ class Backend:
     first_driver: bool = True
     keeps_infinity: bool = True
     sequences: bool = False
+    sets_durability: bool = True
     sets: bool = False
 
     @property
     def networked(self) -> bool:
         """Whether a server is asked over a connection that can be lost."""
         return self.server is not None
+
+    @property
+    def one_writer(self) -> bool:
+        """Whether a transaction that writes keeps all others from writing."""
+        return not self.row_locks
 
     @property
     def in_process(self) -> bool:
@@ -80,13 +87,22 @@ BACKENDS = (
         first_driver=False,
         sequences=True,
     ),
-    Backend(id="mysql", scheme="mysql", server=MariaDBServer, transactional_ddl=False, keeps_infinity=False, sets=True),
+    Backend(
+        id="mysql",
+        scheme="mysql",
+        server=MariaDBServer,
+        transactional_ddl=False,
+        keeps_infinity=False,
+        sets_durability=False,
+        sets=True,
+    ),
     Backend(
         id="mariadb",
         scheme="mariadb",
         server=MariaDBServer,
         transactional_ddl=False,
         keeps_infinity=False,
+        sets_durability=False,
         first_driver=False,
         sets=True,
     ),

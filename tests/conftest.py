@@ -1,6 +1,5 @@
 """Fixtures for every test: the engines, a store on each of them, and a tidy house afterwards."""
 
-import os
 import signal
 import sqlite3
 from collections import Counter
@@ -11,9 +10,12 @@ import hypothesis
 import pytest
 import sqlalchemy
 
-import tradestore
 from tests.capabilities import BACKENDS, Backend
-from tests.servers import MariaDBServer, PostgresServer, Server
+from tradestore import Store, enable_database_use
+from tradestore.testing import PostgresServer, Server, empty_memory, opened_store
+
+# By hand, for a checkout that was installed before the plugin was there.
+pytest_plugins = ["tradestore.testing.plugin"]
 
 # A busy machine is no reason to fail, and a test that fails must fail again.
 hypothesis.settings.register_profile("tradestore", deadline=None, derandomize=True, print_blob=True)
@@ -21,7 +23,7 @@ hypothesis.settings.load_profile("tradestore")
 
 ENGINES_KEY = pytest.StashKey[list[Backend]]()
 ENGINE_PROPERTY = "engine"
-KILLS_PROPERTY = "kills"
+NOTE_PROPERTY = "note"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -97,30 +99,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         else:
             verdict = f"{ran[backend.id]} tests ran"
         terminalreporter.line(f"{backend.id}: {verdict}")
-    kills = [
-        line
+    notes = [
+        note
         for report in terminalreporter.stats.get("passed", [])
-        for name, line in getattr(report, "user_properties", [])
-        if name == KILLS_PROPERTY and report.when == "call"
+        for name, note in getattr(report, "user_properties", [])
+        if name == NOTE_PROPERTY and report.when == "call"
     ]
-    if kills:
-        terminalreporter.section("killed and reopened")
-    for line in sorted(kills):
-        terminalreporter.line(line)
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Server]:
-    """Return a running PostgreSQL of our own."""
-    with _serve(PostgresServer) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def mariadb_server() -> Iterator[Server]:
-    """Return a running MariaDB of our own."""
-    with _serve(MariaDBServer) as server:
-        yield server
+    for section in sorted({section for section, _ in notes}):
+        terminalreporter.section(section)
+        for line in sorted(line for found, line in notes if found == section):
+            terminalreporter.line(line)
 
 
 @pytest.fixture
@@ -134,7 +122,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 @pytest.fixture
 def server(backend: Backend, request: pytest.FixtureRequest) -> Server:
     """Return the server behind *backend*; mark the test with `needs("networked")`."""
-    name = "postgres_server" if backend.server is PostgresServer else "mariadb_server"
+    name = "tradestore_postgresql_server" if backend.server is PostgresServer else "tradestore_mariadb_server"
     found: Server = request.getfixturevalue(name)
     return found
 
@@ -150,49 +138,35 @@ def store_url(backend: Backend, request: pytest.FixtureRequest, tmp_path: Path) 
 
 
 @pytest.fixture
-def note_kills(backend: Backend, request: pytest.FixtureRequest) -> Callable[[str, int], None]:
-    """Return what tells the closing lines at how many points something was killed."""
+def note(backend: Backend, request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Return what adds a line about this engine to a section of the closing lines."""
 
-    def note(what: str, points: int) -> None:
-        request.node.user_properties.append((KILLS_PROPERTY, f"{backend.id}: {what}, at {points} points"))
+    def add(section: str, line: str) -> None:
+        request.node.user_properties.append((NOTE_PROPERTY, (section, f"{backend.id}: {line}")))
 
-    return note
+    return add
 
 
 @pytest.fixture
-def database(store_url: str) -> Iterator[tradestore.Database]:
+def note_kills(note: Callable[[str, str], None]) -> Callable[[str, int], None]:
+    """Return what tells the closing lines at how many points something was killed."""
+    return lambda what, points: note("killed and reopened", f"{what}, at {points} points")
+
+
+@pytest.fixture
+def database(store_url: str) -> Iterator[Store]:
     """Return an open store; afterwards every connection must be back in the pool."""
-    opened = tradestore.init_db(store_url)
-    try:
+    with opened_store(store_url) as opened:
         yield opened
-        tradestore.Trade.session.remove()
-        pool = opened.engine.pool
-        if isinstance(pool, sqlalchemy.QueuePool):  # The other pools don't count.
-            assert pool.checkedout() == 0, f"a connection was not given back: {pool.status()}"
-    finally:
-        tradestore.Trade.session.remove()
-        opened.close()
 
 
 @pytest.fixture(autouse=True)
 def _memory_emptied_and_off() -> Iterator[None]:
     yield
-    tradestore.disable_database_use("5m")  # Each reset empties only what the mode in force uses.
-    tradestore.LocalTrade.reset_trades()
-    tradestore.PairLocks.reset_locks()
-    tradestore.CustomDataWrapper.reset_custom_data()
-    tradestore.enable_database_use()
+    empty_memory()
+    enable_database_use()
 
 
 def _backend_of(item: pytest.Item) -> Backend | None:
     callspec = getattr(item, "callspec", None)
     return callspec.params.get("backend") if callspec else None
-
-
-def _serve(kind: type[Server]) -> Server:
-    missing = kind.missing()
-    if missing and os.environ.get("TRADESTORE_REQUIRE_SERVERS") == "1":
-        pytest.fail(f"TRADESTORE_REQUIRE_SERVERS=1, but {missing}", pytrace=False)
-    if missing:
-        pytest.skip(missing)
-    return kind()

@@ -6,13 +6,26 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, Date, Dialect, Integer, LargeBinary, Numeric, String, TypeDecorator, Uuid, func, text
+from sqlalchemy import (
+    JSON,
+    Date,
+    DateTime,
+    Dialect,
+    Integer,
+    LargeBinary,
+    Numeric,
+    String,
+    TypeDecorator,
+    Uuid,
+    func,
+    text,
+)
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.types import UserDefinedType
 
-from tests.builders import local_order, local_trade, order, trade
-from tradestore import LocalTrade, Order, Trade, backtest_runs, init_db, load_backtest, store_backtest
+from tests.builders import OPENED, ccxt_order, local_order, local_trade, order, trade
+from tradestore import LocalTrade, Order, Store, Trade, backtest_runs, init_db, load_backtest, store_backtest
 from tradestore.exceptions import InvalidValue
 
 __all__ = ["GIVEN", "outcomes"]
@@ -21,6 +34,7 @@ GIVEN: dict[str, Any] = {
     "mood": "calm\t\\N",
     "level": "high",
     "notes": {"a": [1, "\\"]},
+    "seen": OPENED.replace(tzinfo=None),
     "day": date(2026, 3, 1),
     "picture": b"\x00\xff\t\\",
     "exact": Decimal("1.25"),
@@ -65,6 +79,7 @@ def outcomes(url: str) -> dict[str, Any]:
     mapped.mood = mapped_column(Marked())
     mapped.level = mapped_column("level_column", String(20))
     mapped.notes = mapped_column(JSON, nullable=True)
+    mapped.seen = mapped_column(DateTime, nullable=True)
     mapped.day = mapped_column(Date, nullable=True)
     mapped.picture = mapped_column(LargeBinary, nullable=True)
     mapped.exact = mapped_column(Numeric(20, 8), nullable=True)
@@ -75,7 +90,7 @@ def outcomes(url: str) -> dict[str, Any]:
     ordered.venue = mapped_column("venue_column", Marked())
     database = init_db(url)
     try:
-        return _outcomes()
+        return _outcomes(database)
     finally:
         Trade.session.remove()
         database.close()
@@ -90,7 +105,7 @@ def _made(**fields: Any) -> Trade:
     return result
 
 
-def _outcomes() -> dict[str, Any]:
+def _outcomes(database: Store) -> dict[str, Any]:
     results: dict[str, Any] = {}
     Trade.session.add(_made(**GIVEN))
     Trade.session.add(_made())
@@ -101,6 +116,7 @@ def _outcomes() -> dict[str, Any]:
     results["bulk"] = _taken()
     Trade.bulk_add([local_trade(orders=[local_order()])])
     results["plain"] = _taken()
+    results["intents"] = _by_intents(database)
     results["mixed"] = _refusal(_made(**GIVEN), local_trade())
     results["bad value"] = _refusal(_made(**GIVEN | {"notes": {1, 2}}))
     results["long"] = _refusal(_made(level="x" * 21))
@@ -113,6 +129,18 @@ def _outcomes() -> dict[str, Any]:
     store_backtest([_made(**GIVEN), local_trade()], run="run")
     results["backtest"] = [found.trade_count for found in backtest_runs()], len(list(load_backtest("run")))
     return results
+
+
+def _by_intents(database: Store) -> list[Any]:
+    """Let trades be made of what an intent remembers of them."""
+    for fields in ({"notes": [1], "seen": GIVEN["seen"]}, {}):
+        new = _made(**fields)
+        new.orders.clear()
+        with database.intent(new, "buy", 10.0, 20.0):
+            pass
+        (left,) = database.unresolved_intents()
+        database.resolve(left, lambda name: ccxt_order(id=f"by intent {name}"))
+    return [(row[2], row[3], row[7], row[8]) for row in _taken()]
 
 
 def _taken() -> list[tuple[Any, ...]]:

@@ -13,10 +13,11 @@ def test_added_columns(store_url: str) -> None:
     with get_context("spawn").Pool(1) as pool:
         found = pool.apply(outcomes, (store_url,))
     full = (*(GIVEN | {"mood": "mark:calm\t\\N"}).values(), None, ["mark:north"])
-    bare = ("mark:None", None, None, None, None, None, "new", 7, None)
+    bare = ("mark:None", None, None, None, None, None, None, "new", 7, None)
     assert found["single"] == [full, (*bare, ["mark:north"])]
     assert found["bulk"] == found["single"]
     assert found["plain"] == [(*bare, ["mark:None"])]
+    assert found["intents"] == [([1], GIVEN["seen"], "new", 7), (None, None, "new", 7)]
     for case, reason in {
         "mixed": "Trade.state has a default that the database works out",
         "bad value": "Trade.notes of type JSON cannot be stored for many records",

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.builders import CLOSED, OPENED, store, trade, trade_with_entry
 from tradestore import CustomDataWrapper, KeyValueStore, ModelBase, Order, PairLocks, Trade, init_db
-from tradestore.exceptions import DatabaseBusy
+from tradestore.exceptions import DatabaseBusy, DependencyException
 
 
 @pytest.fixture
@@ -182,6 +182,34 @@ def test_deadlock_is_repeated(database) -> None:
     assert errors == []
     assert len(calls) == 3
     assert [record.max_rate for record in Trade.get_trades()] == [2.0, 2.0]
+
+
+@pytest.mark.needs("row_locks", "persistent")
+def test_deadlock_that_somebody_hides_is_told_by_the_commit(database) -> None:
+    """What the engine has undone by itself is not stored by half, not even past the session."""
+    store(trade(pair="ADA/USDT"), trade(pair="ETH/USDT"))
+    met = threading.Barrier(2)
+    told: list[str] = []
+
+    def worker(name: str, first: int, second: int) -> None:
+        connection = Trade.session.connection()
+        connection.execute(update(Trade).where(Trade.id == first).values(enter_tag=name))
+        met.wait(20)
+        with suppress(DBAPIError):
+            connection.execute(update(Trade).where(Trade.id == second).values(enter_tag=name))
+        try:
+            Trade.commit()
+        except (DatabaseBusy, DependencyException):
+            told.append(name)
+
+    threads = [threading.Thread(target=worker, args=args) for args in (("one", 1, 2), ("two", 2, 1))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (loser,) = told
+    winner = "two" if loser == "one" else "one"
+    assert [record.enter_tag for record in Trade.get_trades()] == [winner, winner]
 
 
 @pytest.mark.needs("persistent")

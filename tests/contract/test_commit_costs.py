@@ -19,9 +19,9 @@ from tradestore import Trade
 OWN_CODE = str(Path(tradestore.__file__).parent)
 
 # Calls of tradestore's own functions, about 15 % above what they are. For a server more values are prepared.
-NEW_TRADE_CALLS = {True: 160, False: 195}
-CHANGE_CALLS = 77
-EMPTY_CALLS = 19
+NEW_TRADE_CALLS = {True: 185, False: 250}
+CHANGE_CALLS = 71
+EMPTY_CALLS = 16
 
 
 def _new_trade() -> Trade:
@@ -58,11 +58,12 @@ def _calls(work: Callable[[], object]) -> tuple[int, int]:
 
 
 def test_new_trade_costs_one_statement_for_each_row_or_table(database, backend: Backend, statements: Watch) -> None:
-    """Nothing is asked before, between or after; where a statement is a journey, orders travel together."""
+    """Nothing is asked but the limits on open trades; where a statement is a journey, orders travel together."""
     with statements() as sent:
         _store_new_trade()
     orders = 1 if backend.networked else 2
-    assert _starts(sent) == ["INSERT INTO trades", *["INSERT INTO orders"] * orders]
+    assert _starts(sent[:-1]) == ["INSERT INTO trades", *["INSERT INTO orders"] * orders]
+    assert "trade_limits" in sent[-1]
 
 
 def test_recalculation_that_changes_nothing_writes_nothing(database, statements: Watch) -> None:
@@ -124,7 +125,7 @@ def test_like_changes_go_together(database, statements: Watch) -> None:
 
 @pytest.mark.needs("in_process")
 def test_driver_gets_nothing_but_the_transaction(database) -> None:
-    """No setting, no question and no savepoint goes along, not even past the engine's events."""
+    """No setting and no savepoint goes along, nor a question but for limits, not even past the engine's events."""
     _store_new_trade()
     told: list[str] = []
     connection: Any = Trade.session.connection().connection.driver_connection
@@ -137,6 +138,7 @@ def test_driver_gets_nothing_but_the_transaction(database) -> None:
         "INSERT INTO trades",
         "INSERT INTO orders",
         "INSERT INTO orders",
+        "SELECT trade_limits.max_open_trades, trade_limits.one_per_pair_and_side,",
         "COMMIT",
     ]
 
@@ -150,11 +152,14 @@ def test_own_calls_of_a_commit(database, backend: Backend) -> None:
         Trade.session.add(record)
         Trade.commit()
 
+    rates = iter((25.0, 26.0))
+
     def change() -> None:
-        record.max_rate, record.min_rate, record.stop_loss = 25.0, 18.0, 19.0
+        record.max_rate, record.min_rate, record.stop_loss = next(rates), 18.0, 19.0
         Trade.commit()
 
     assert _calls(store)[0] <= NEW_TRADE_CALLS[backend.in_process]
+    change()  # The first of its kind makes a statement, which is kept.
     assert _calls(change)[0] <= CHANGE_CALLS
     assert _calls(Trade.commit)[0] <= EMPTY_CALLS
 

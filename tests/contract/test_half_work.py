@@ -86,6 +86,15 @@ def test_query_beside_a_change_leaves_out_a_deleted_order(database) -> None:
     assert other.stop_loss == 3.0
 
 
+def test_counting_works_beside_a_change(database) -> None:
+    """A question that returns no objects has none to bring up to date."""
+    record = trade()
+    store(record)
+    record.stop_loss = 3.0
+    assert Trade.get_open_trade_count() == 1
+    assert record.stop_loss == 3.0
+
+
 def test_query_in_portions_works_beside_a_change(database) -> None:
     """Reading row by row is possible while something waits to be stored."""
     first = trade(pair="ONE/USDT")
@@ -115,8 +124,7 @@ def test_two_requests_of_one_thread_keep_apart(database, backend) -> None:
     first = request_id_context.set("one")
     Trade.session.add(trade(pair="ONE/USDT"))
     Trade.session.flush()
-    request_id_context.reset(first)
-    second = request_id_context.set("two")
+    second = request_id_context.set("two")  # While the first one waits: its reset would end it.
     if backend.row_locks:
         KeyValueStore.store_value("key", 1)
     elif not backend.persistent:
@@ -124,7 +132,7 @@ def test_two_requests_of_one_thread_keep_apart(database, backend) -> None:
             KeyValueStore.store_value("key", 1)
     Trade.session.remove()
     request_id_context.reset(second)
-    first = request_id_context.set("one")
+    assert request_id_context.get() == "one"
     Trade.rollback()
     Trade.session.remove()
     request_id_context.reset(first)

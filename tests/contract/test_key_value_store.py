@@ -180,7 +180,8 @@ def test_one_row_per_key_under_concurrent_processes(database, store_url) -> None
     programs = [subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
     for number, program in enumerate(programs):
         assert program.stdin
-        program.stdin.write(f"{store_url} writer{number}")
+        # A server that is not durable would be complained of.
+        program.stdin.write(f"{store_url}?durability=normal writer{number}")
         program.stdin.close()
     for program in programs:
         assert program.stderr

@@ -14,6 +14,7 @@ from tests.builders import CLOSED, OPENED, columns_of, order, store, trade, trad
 from tradestore import (
     CustomDataWrapper,
     Database,
+    KeyValueStore,
     KeyValueStoreModel,
     ModelBase,
     Order,
@@ -24,8 +25,9 @@ from tradestore import (
     init_db,
 )
 from tradestore.custom_data import _CustomData
-from tradestore.exceptions import DependencyException
+from tradestore.exceptions import DatabaseBusy, DependencyException
 from tradestore.models import custom_data_rpc_wrapper
+from tradestore.testing import Faults
 
 
 def _elsewhere(url: str, statement: str) -> None:
@@ -80,6 +82,15 @@ def test_session_is_usable_after_a_bad_statement(database) -> None:
         assert Trade.get_open_trade_count() == 1
 
 
+@pytest.mark.needs("persistent")
+def test_session_is_usable_after_an_interruption(database) -> None:
+    """Whoever stops a bot in the middle of a question can still store what there is to store."""
+    with Faults().fail_statement(1, KeyboardInterrupt()), pytest.raises(KeyboardInterrupt):
+        KeyValueStore.get_value("mood")
+    KeyValueStore.store_value("mood", "stopped")
+    assert KeyValueStore.get_value("mood") == "stopped"
+
+
 def test_failed_commit_gives_up_what_was_pending(database) -> None:
     """After a failure, objects show what is stored, and the next commit stores nothing of the failed one."""
     record = trade_with_entry()
@@ -111,6 +122,47 @@ def test_error_of_the_commit_itself(database) -> None:
     Trade.commit()
     Trade.session.remove()
     assert Trade.get_trades().one().enter_tag is None
+
+
+def test_interrupted_query_takes_nothing_with_it(database, monkeypatch) -> None:
+    """After Ctrl-C in a query, what was stored is there, a database in memory too, and what waits can be stored."""
+    store(trade())
+    found = Trade.get_trades().one()
+    Trade.commit()
+    found.enter_tag = "waits"
+
+    def interrupt(*_: object) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(database.engine.dialect, "do_execute", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        Trade.get_open_trade_count()
+    Trade.commit()
+    Trade.session.remove()
+    assert Trade.get_trades().one().enter_tag == "waits"
+
+
+@pytest.mark.needs("in_process", "persistent")
+def test_full_disk_that_somebody_hides_leaves_no_lock(store_url) -> None:
+    """What was undone is told by the commit, and the next write need not wait, even while the error is looked at."""
+    database = init_db(store_url, busy_timeout=1)
+    store(trade())
+    connection = Trade.session.connection()
+    pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 3}")
+    Trade.rollback()
+    Trade.session.add(trade(pair="LOST/USDT"))
+    Trade.session.flush()
+    much = text("CREATE TABLE much AS SELECT :content AS content")
+    with pytest.raises(DBAPIError) as told:
+        Trade.session.connection().execute(much, {"content": "x" * 200_000})
+    with pytest.raises(DatabaseBusy):
+        Trade.commit()
+    store(trade(pair="AFTER/USDT"))
+    assert [found.pair for found in Trade.get_trades()] == ["ADA/USDT", "AFTER/USDT"]
+    assert "full" in str(told.value)
+    database.close()
 
 
 def test_rollback_gives_up_changes(database) -> None:

@@ -41,7 +41,7 @@ def _run(works: Iterable[Callable[[], object]]) -> None:
 
 
 @pytest.mark.needs("persistent")
-def test_ten_thousand_threads_leave_nothing_behind(store_url) -> None:
+def test_ten_thousand_threads_leave_nothing_behind(store_url, note) -> None:
     """Threads that read and end, without a word of good-bye, take neither a connection nor a session with them."""
     database = init_db(store_url, pool_size=5, max_overflow=0, pool_timeout=60)
     try:
@@ -56,6 +56,7 @@ def test_ten_thousand_threads_leave_nothing_behind(store_url) -> None:
         assert status.idle <= 5
         gc.collect()
         assert [s for s in gc.get_objects() if isinstance(s, Session) and s.bind is database.engine] == []
+        note("faults", f"{len(counts)} threads: {status.checked_out} connections in use, 0 sessions left")
     finally:
         database.close()
 

@@ -160,6 +160,40 @@ def test_block_stores_no_second_half(database) -> None:
     assert _pairs() == ["ADA/USDT"]
 
 
+def test_block_does_not_pretend_after_a_failure_past_the_session(database) -> None:
+    """PostgreSQL would answer the commit of such a transaction with a rollback, and without an error."""
+    stored = False
+    with suppress(DependencyException):
+        with database.transaction() as session:
+            session.add(trade(pair="FIRST/USDT"))
+            session.flush()
+            with suppress(DBAPIError):
+                session.connection().exec_driver_sql("SELECT no_such_column FROM trades")
+        stored = True
+    assert _pairs() == ["FIRST/USDT"] * stored
+
+
+def test_commit_does_not_pretend_after_a_failure_among_the_rows(database) -> None:
+    """A query may fail long after its first row has come; where that has undone the changes, the commit says so."""
+    store(trade())
+    Trade.get_trades().one().enter_tag = "flushed"
+    Trade.session.flush()
+    numbers = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900) SELECT 1 / (800 - i) FROM n"
+    )
+    rows = Trade.session.execute(text(numbers), execution_options={"stream_results": True, "max_row_buffer": 10})
+    told = False
+    try:
+        with suppress(DBAPIError):
+            rows.all()
+        rows.close()
+        Trade.commit()
+    except DependencyException:
+        told = True
+    Trade.session.remove()
+    assert Trade.get_trades().one().enter_tag == (None if told else "flushed")
+
+
 def test_savepoint_in_a_block(database) -> None:
     """What a savepoint gives up leaves the rest of the block as it is."""
 

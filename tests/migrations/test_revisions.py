@@ -8,9 +8,13 @@ import venv
 import zipfile
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
+import pymysql
 import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, create_engine, inspect, text
+from sqlalchemy.dialects.mysql.base import MySQLDialect
+from sqlalchemy.exc import OperationalError
 
 from tests.builders import local_trade, store, trade_with_entry
 from tests.migrations.legacy import LegacyCase, case_named
@@ -107,9 +111,9 @@ def test_newer_database_is_refused_untouched(database: Database, store_url: str,
     [
         ("0002_query_indexes", "0002_query_indexes"),
         ("0002", "0002_query_indexes"),
-        ("-1", "0003_backtest_runs"),
-        ("-3", "0001_initial"),
-        ("-4", None),
+        ("-1", "0004_wider_pairs"),
+        ("-4", "0001_initial"),
+        ("-5", None),
         ("base", None),
     ],
 )
@@ -230,6 +234,26 @@ def test_processes_that_start_at_once_upgrade_once(database: Database, store_url
     assert migrations.check(database.engine, ModelBase.metadata) == []
     backups = {path.name for path in set(tmp_path.iterdir()) - before if ".0001" in path.name}
     assert backups == ({"store.sqlite.0001_initial.bak"} if backend.in_process else set())
+
+
+@pytest.mark.needs("sets")
+def test_tables_that_another_process_is_just_changing(database: Database, store_url: str, monkeypatch) -> None:
+    """MariaDB does not describe a table while it is created elsewhere: who opens the database waits and asks again."""
+    store(trade_with_entry(enter_tag="kept"))
+    database.close()
+    has_table = MySQLDialect.has_table
+    asked: list[object] = []
+
+    def first_skipped(*args: Any, **kwargs: Any) -> bool:
+        asked.append(args)
+        if len(asked) == 1:
+            cause = pymysql.err.OperationalError(1684, "Table was skipped since its definition is being modified")
+            raise OperationalError("DESCRIBE tradestore_unfinished", {}, cause)
+        return has_table(*args, **kwargs)
+
+    monkeypatch.setattr(MySQLDialect, "has_table", first_skipped)
+    assert _open(store_url) == 1
+    assert len(asked) > 1
 
 
 def _open(url: str) -> int:

@@ -111,7 +111,7 @@ def test_tables_with_everything_survive_being_replaced(tmp_path) -> None:
             connection.exec_driver_sql(statement)
         schema = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type, name"
         before = {(kind, name): sql for kind, name, sql in connection.exec_driver_sql(schema)}
-    init_db(url)
+    migrations.upgrade(database.engine, HERE)
     with database.engine.connect() as connection:
         after = {(kind, name): sql for kind, name, sql in connection.exec_driver_sql(schema)}
     changed = {name for kind, name in before if before[kind, name] != after[kind, name]}
