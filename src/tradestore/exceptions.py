@@ -4,6 +4,7 @@
     ├── OperationalException          the set-up needs a person
     │   ├── InvalidDatabaseUrl        (also ValueError)
     │   ├── MissingDriver             (also ImportError)
+    │   ├── MissingPackage            (also ImportError)
     │   ├── DatabaseUnreachable       (also ConnectionError)
     │   ├── DatabaseNotReady          (also RuntimeError) no ``init_db`` yet, or closed since
     │   ├── DatabaseFull              (also OSError) no room on the disk
@@ -42,6 +43,7 @@ __all__ = [
     "InvalidValue",
     "MigrationError",
     "MissingDriver",
+    "MissingPackage",
     "OperationalException",
     "PoolExhausted",
     "SchemaTooNew",
@@ -67,6 +69,10 @@ class InvalidDatabaseUrl(OperationalException, ValueError):
 
 class MissingDriver(OperationalException, ImportError):
     """The database driver that a URL asks for is not installed."""
+
+
+class MissingPackage(OperationalException, ImportError):
+    """A package that something optional needs is not installed."""
 
 
 class DatabaseUnreachable(OperationalException, ConnectionError):

@@ -56,6 +56,7 @@ __all__ = [
     "open_engine",
     "prepare_tables",
     "present_tables",
+    "refuse_half_a_copy",
     "resolve_db_url",
 ]
 
@@ -106,7 +107,7 @@ def init_db(db_url: str, **options: Unpack[OptionArguments]) -> Store:
     scoped.remove()
     try:
         previous_tables = present_tables(engine)
-        _refuse_half_a_copy(engine, previous_tables)
+        refuse_half_a_copy(engine, previous_tables)
         prepare_tables(engine, previous_tables)
         warn_of_weak_server(engine, options_in_use(engine).durability)
     except BaseException:
@@ -183,7 +184,16 @@ def prepare_tables(engine: Engine, previous_tables: Sequence[str]) -> None:
         raise MigrationError(msg) from e
 
 
-def _refuse_half_a_copy(engine: Engine, present: Sequence[str]) -> None:
+def refuse_half_a_copy(engine: Engine, present: Sequence[str]) -> None:
+    """Refuse a database that a transfer was cut short in.
+
+    Args:
+        engine: Of the database.
+        present: The tables that it has.
+
+    Raises:
+        TransferError: If a part of its rows is missing.
+    """
     if TRANSFER_TABLE in present:
         msg = (
             f"{masked(engine.url)} has only a part of what a transfer was copying into it. Nothing was changed: run "

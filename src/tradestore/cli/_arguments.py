@@ -1,0 +1,23 @@
+"""Arguments that several commands have, so that they are called the same everywhere."""
+
+from typing import Annotated
+
+from typer import Option
+
+__all__ = ["AsJson", "DatabaseUrl", "Yes"]
+
+DatabaseUrl = Annotated[
+    str,
+    Option(
+        "--db-url",
+        "-d",
+        envvar="TRADESTORE_DB_URL",
+        metavar="URL",
+        help="The database, such as sqlite:///tradesv3.sqlite. Set the variable where the URL has a password: other "
+        "users of the machine can read the words of a command.",
+    ),
+]
+
+AsJson = Annotated[bool, Option("--json", help="Print one JSON document for scripts.")]
+
+Yes = Annotated[bool, Option("--yes", "-y", help="Do it without asking.")]

@@ -1,0 +1,40 @@
+"""A command as an operator starts it, within the test's process: what it prints, and how it ends."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tradestore.cli.app import run
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def result(self) -> Any:
+        """What the JSON document has as its result."""
+        return json.loads(self.out)["result"]
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str]) -> Command:
+    """Return a function that runs a command by its words."""
+
+    def call(*words: object) -> Outcome:
+        capfd.readouterr()
+        code = run([str(word) for word in words])
+        printed = capfd.readouterr()
+        return Outcome(code, printed.out, printed.err)
+
+    return call
