@@ -21,6 +21,19 @@ pytest_plugins = ["tradestore.testing.plugin"]
 hypothesis.settings.register_profile("tradestore", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("tradestore")
 
+DRIVERS_MATTER = (
+    "tests/contract/",
+    "tests/migrations/test_legacy.py",
+    "tests/migrations/test_revisions.py",
+    "tests/operations/test_transfer.py",
+    "tests/operations/test_transfer_odd_tables.py",
+)
+"""Where values pass the drivers: these tests run with each of them. The others take one for each engine, unless it is
+named by `--engines`, or with `--thorough`."""
+
+MOST_KILLS = 24
+"""At the most in one test, where every point takes a database that is made anew; all of them with `--thorough`."""
+
 ENGINES_KEY = pytest.StashKey[list[Backend]]()
 ENGINE_PROPERTY = "engine"
 NOTE_PROPERTY = "note"
@@ -61,11 +74,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the engines that were not chosen, and what takes minutes unless it is asked for."""
-    chosen, is_thorough = config.stash[ENGINES_KEY], config.getoption("thorough")
+    is_thorough = config.getoption("thorough")
+    takes_all_drivers = is_thorough or config.getoption("engines")
     left_out = [
         item
         for item in items
-        if ((backend := _backend_of(item)) and backend not in chosen)
+        if ((backend := _backend_of(item)) and backend not in config.stash[ENGINES_KEY])
+        or (backend and not (backend.first_driver or takes_all_drivers or item.nodeid.startswith(DRIVERS_MATTER)))
         or (item.get_closest_marker("thorough") and not is_thorough)
     ]
     if left_out:
@@ -148,9 +163,20 @@ def note(backend: Backend, request: pytest.FixtureRequest) -> Callable[[str, str
 
 
 @pytest.fixture
-def note_kills(note: Callable[[str, str], None]) -> Callable[[str, int], None]:
-    """Return what tells the closing lines at how many points something was killed."""
-    return lambda what, points: note("killed and reopened", f"{what}, at {points} points")
+def most_kills(request: pytest.FixtureRequest) -> int | None:
+    """Return at how many points, spread over all, something is to be killed; None for every one."""
+    return None if request.config.getoption("thorough") else MOST_KILLS
+
+
+@pytest.fixture
+def note_kills(note: Callable[[str, str], None]) -> Callable[..., None]:
+    """Return what tells the closing lines at how many points something was killed, and out of how many."""
+
+    def tell(what: str, points: int, every_point: int | None = None) -> None:
+        out_of = "" if every_point in {None, points} else f" of {every_point}"
+        note("killed and reopened", f"{what}, at {points}{out_of} points")
+
+    return tell
 
 
 @pytest.fixture

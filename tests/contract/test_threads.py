@@ -40,7 +40,7 @@ def _run(works: Iterable[Callable[[], object]]) -> None:
         raise errors[0]
 
 
-@pytest.mark.needs("persistent")
+@pytest.mark.needs("persistent", "first_driver")
 def test_ten_thousand_threads_leave_nothing_behind(store_url, note) -> None:
     """Threads that read and end, without a word of good-bye, take neither a connection nor a session with them."""
     database = init_db(store_url, pool_size=5, max_overflow=0, pool_timeout=60)

@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, NoReturn
@@ -27,7 +27,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from tradestore._engine import is_read
 from tradestore._session import bound_engine
 
-__all__ = ["Point", "finishes", "points_of", "steps_of"]
+__all__ = ["Point", "finishes", "points_of", "spread", "steps_of"]
 
 Work = Callable[[str], object]
 Side = Literal["before", "after"]
@@ -86,6 +86,13 @@ def points_of(work: Work, url: str) -> list[Point]:
             points.append(Point(number, "after", step))
         asked = asks
     return points
+
+
+def spread(points: Sequence[Point], most: int | None) -> list[Point]:
+    """Return so many of the points, the first and the last among them, in equal steps; all of them for None."""
+    if most is None or len(points) <= most:
+        return list(points)
+    return [points[round(number * (len(points) - 1) / (most - 1))] for number in range(most)]
 
 
 def _run(work: Work, url: str, point: Point | None) -> tuple[bool, list[str]]:

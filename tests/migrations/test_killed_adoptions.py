@@ -27,14 +27,14 @@ def is_done(found: State, new: State) -> bool:
     return all(found.rows.get(name) == rows for name, rows in new.rows.items() if rows and name != "alembic_version")
 
 
-def see_kills(place: Place, note: Callable[[int], None]) -> None:
-    """Kill the opening of an old database at every point, each time from the beginning."""
+def see_kills(place: Place, note: Callable[[int, int], None], most: int | None) -> None:
+    """Kill the opening of an old database at its points, each time from the beginning."""
     old = place.state()[0]
     start(place.url)
     new = place.state()[0]
     assert new != old
     place.restore()
-    for found in place.states_after_kills(start, note):
+    for found in place.states_after_kills(start, note, most):
         assert is_untouched(found, old) or is_done(found, new)
         start(place.url)
         now, files = place.state()
@@ -58,9 +58,9 @@ def place(backend: Backend, wreck: Wreck, store_url: str, request: pytest.Fixtur
 
 
 @on_one_engine(Wreck("107", ()), Wreck("208", ()), Wreck("301", ()))
-def test_adoption_that_is_killed(wreck: Wreck, place: Place, note_kills) -> None:
+def test_adoption_that_is_killed(wreck: Wreck, place: Place, note_kills, most_kills) -> None:
     """At whichever point: all is as it was or all is done, and the next start leaves what an undisturbed one does."""
-    see_kills(place, partial(note_kills, f"opening of {wreck}"))
+    see_kills(place, partial(note_kills, f"opening of {wreck}"), most_kills)
 
 
 @pytest.mark.thorough
@@ -70,6 +70,6 @@ def test_adoption_that_is_killed(wreck: Wreck, place: Place, note_kills) -> None
     Wreck("203", (None, None)),
     Wreck("301", (None, None)),
 )
-def test_other_adoptions_that_are_killed(wreck: Wreck, place: Place, note_kills) -> None:
+def test_other_adoptions_that_are_killed(wreck: Wreck, place: Place, note_kills, most_kills) -> None:
     """The same for more old databases, and for wrecks."""
-    see_kills(place, partial(note_kills, f"opening of {wreck}"))
+    see_kills(place, partial(note_kills, f"opening of {wreck}"), most_kills)

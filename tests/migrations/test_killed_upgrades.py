@@ -91,10 +91,19 @@ class Place:
         else:
             self._begin(self.url)
 
-    def states_after_kills(self, work: kills.Work, note: Callable[[int], None]) -> Iterator[State]:
-        """Kill work at every point, each time from the beginning; yield each state that is found, once."""
+    def states_after_kills(
+        self, work: kills.Work, note: Callable[[int, int], None], most: int | None
+    ) -> Iterator[State]:
+        """Kill work at its points, each time from the beginning; yield each state that is found, once.
+
+        Args:
+            work: Is given the URL.
+            note: Is told at how many points out of how many it was killed.
+            most: At how many points, spread over all; None for every one.
+        """
         seen = []
-        points = kills.points_of(work, self.url)
+        every_point = kills.points_of(work, self.url)
+        points = kills.spread(every_point, most)
         self.restore()
         for point in points:
             assert not kills.finishes(work, self.url, point), point
@@ -105,14 +114,14 @@ class Place:
                 yield found[0]
             if is_new or found != self._first:
                 self.restore()
-        note(len(points))
+        note(len(points), len(every_point))
 
 
 @pytest.mark.needs("persistent", "first_driver")
-def test_upgrade_that_is_killed(ends: Ends, backend, store_url: str, note_kills) -> None:
+def test_upgrade_that_is_killed(ends: Ends, backend, store_url: str, note_kills, most_kills) -> None:
     """At whichever point: no row is ever missing, and the next start leaves the newest revision and one backup."""
     place = Place(store_url, to_first)
-    for found in place.states_after_kills(start, partial(note_kills, "upgrade of a stamped store")):
+    for found in place.states_after_kills(start, partial(note_kills, "upgrade of a stamped store"), most_kills):
         assert found.holds(ends.old)
         assert found in ends or not backend.transactional_ddl
         start(store_url)
@@ -125,10 +134,10 @@ def test_upgrade_that_is_killed(ends: Ends, backend, store_url: str, note_kills)
 
 
 @pytest.mark.needs("persistent", "first_driver")
-def test_downgrade_that_is_killed(ends: Ends, backend, store_url: str, note_kills) -> None:
+def test_downgrade_that_is_killed(ends: Ends, backend, store_url: str, note_kills, most_kills) -> None:
     """At whichever point: no row is ever missing, and the next start leads up again."""
     place = Place(store_url, start)
-    for found in place.states_after_kills(to_first, partial(note_kills, "downgrade of a store")):
+    for found in place.states_after_kills(to_first, partial(note_kills, "downgrade of a store"), most_kills):
         assert found.holds(ends.old)
         assert found in ends or not backend.transactional_ddl
         start(store_url)
