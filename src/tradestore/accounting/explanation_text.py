@@ -104,8 +104,7 @@ def _order(order: "OrderExplanation", explanation: "TradeExplanation") -> Iterat
         yield from _exit(order, order.exit, explanation)
     before, after = order.before, order.after
     yield from _line("amount", f"{_change(before.amount, after.amount)} {base}{_rounding(after.amount)}")
-    rate = _change(before.open_rate, after.open_rate) if before.amount.value else number(after.open_rate.value)
-    yield from _line("open rate", f"{rate} {stake}{_rounding(after.open_rate)}")
+    yield from _line("open rate", f"{_rate(order)} {stake}")
     yield from _line("own stake", f"{_change(before.stake_amount, after.stake_amount)} {stake}")
     if order.exit:
         text = f"{number(order.realized_profit)} {stake} ({_ratio(order.realized_ratio)})"
@@ -170,6 +169,13 @@ def _change(before: "Rounded", after: "Rounded") -> str:
     if before.value == after.value:
         return number(after.value)
     return f"{number(before.value)} -> {number(after.value)}"
+
+
+def _rate(order: "OrderExplanation") -> str:
+    before, after = order.before.open_rate, order.after.open_rate
+    if not order.before.amount.value:
+        return f"{number(after.value)}{_rounding(after)}"
+    return _change(before, after) + ("" if before == after else _rounding(after))
 
 
 def _rounding(rounded: "Rounded") -> str:
