@@ -1,5 +1,6 @@
 """Counting closed trades one by one: sums that never round, and curves that keep their peaks at a fixed size."""
 
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -7,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from tradestore._performance import NO_TAG
-from tradestore.accounting._decimal import ZERO, add, divide, exact, subtract
+from tradestore.accounting._decimal import ZERO, add, divide, exact, multiply, subtract
 from tradestore.operations.report.figures import ClosedTrade, Drawdown, EquityPoint, GroupFigures, ProfitBin
 
 __all__ = ["Curve", "Groups", "Histogram", "Tally"]
@@ -19,7 +20,7 @@ _LAST_SHOWN: Final = 50
 
 _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
-_FINEST: Final = 1000
+_FINEST: Final = Decimal(1000)
 """Ratios are counted in thousandths."""
 _WIDEST: Final = 1000
 """Ratios beyond a hundred percent, in thousandths, are counted at their edge."""
@@ -135,7 +136,7 @@ class Histogram:
 
     def add(self, ratio: Decimal) -> None:
         """Count a trade."""
-        thousandths = int((ratio * _FINEST).to_integral_value("ROUND_FLOOR"))
+        thousandths = math.floor(multiply(ratio, _FINEST))
         self._counts[min(max(thousandths, -_WIDEST), _WIDEST)] += 1
 
     def bins(self) -> tuple[ProfitBin, ...]:
@@ -149,7 +150,7 @@ class Histogram:
         for thousandths, count in self._counts.items():
             counts[min(max(thousandths // width, first), last)] += count
         return tuple(
-            ProfitBin(number * width / _FINEST, (number + 1) * width / _FINEST, counts[number])
+            ProfitBin(float(number * width / _FINEST), float((number + 1) * width / _FINEST), counts[number])
             for number in range(first, last + 1)
         )
 
