@@ -14,6 +14,7 @@ MOST_BARS: Final = 20
 
 _LABEL: Final = 22
 _HOVER: Final = 120
+_WEEKDAY: Final = 3
 
 
 def chart_data(figures: ReportFigures, money: Money) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def chart_data(figures: ReportFigures, money: Money) -> dict[str, Any]:
             "enter_tags": _bars(shown_groups(figures.enter_tags)),
             "exit_reasons": _bars(shown_groups(figures.exit_reasons)),
             "months": _bars(figures.months),
-            "weekdays": _bars(figures.weekdays),
+            "weekdays": _bars(figures.weekdays, _WEEKDAY),
             "hours": _bars(figures.hours),
         },
         "bins": {
@@ -49,9 +50,9 @@ def shown_groups(groups: Sequence[GroupFigures]) -> Sequence[GroupFigures]:
     return [*groups[: MOST_BARS // 2], *groups[-MOST_BARS // 2 :]]
 
 
-def _bars(groups: Sequence[GroupFigures]) -> dict[str, list[Any]]:
+def _bars(groups: Sequence[GroupFigures], longest: int | None = None) -> dict[str, list[Any]]:
     return {
-        "label": [as_label(each.group, _LABEL) for each in groups],
+        "label": [as_label(each.group, _LABEL)[:longest] for each in groups],
         "name": [as_label(each.group, _HOVER) for each in groups],
         "profit": [each.profit_abs for each in groups],
         "count": [each.count for each in groups],

@@ -50,8 +50,8 @@ class Money:
 
 
 def percent(ratio: float | None, *, signed: bool = False) -> str:
-    """Return a ratio (0.01) as a percentage (1.00 %)."""
-    return NOTHING if ratio is None else f"{_number(ratio * 100, 2, signed=signed)} %"
+    """Return a ratio (0.01) as a percentage (1.00 %, which no line breaks)."""
+    return NOTHING if ratio is None else f"{_number(ratio * 100, 2, signed=signed)}\u00a0%"
 
 
 def quantity(value: float | None) -> str:

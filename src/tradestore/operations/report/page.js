@@ -33,7 +33,7 @@
     yaxis: { tickformat: "~s", nticks: 6 },
   });
 
-  function bars(group, isVertical) {
+  function bars(group, isVertical, width) {
     const places = group.label.map((_, number) => number);
     const trace = {
       type: "bar", [isVertical ? "x" : "y"]: places, [isVertical ? "y" : "x"]: group.profit,
@@ -42,7 +42,7 @@
       hovertemplate: `%{customdata[0]}<br>%{${isVertical ? "y" : "x"}:${money}} ${data.currency}`
         + "<br>%{customdata[1]} trades, %{customdata[2]} won<extra></extra>",
     };
-    const step = isVertical ? Math.ceil(places.length / (root.clientWidth < 600 ? 8 : 14)) : 1;
+    const step = isVertical ? Math.ceil(places.length / Math.max(1, Math.floor(width / (8 * group.label[0].length + 16)))) : 1;
     const kept = places.filter((place) => place % step === 0);
     const names = { tickvals: kept, ticktext: kept.map((place) => group.label[place]), showgrid: false, zeroline: false };
     const values = { tickformat: "~s", nticks: 6, zeroline: true };
@@ -68,13 +68,13 @@
     bins: distribution,
   };
   for (const [name, group] of Object.entries(data.groups)) {
-    charts[name] = () => bars(group, ["months", "weekdays", "hours"].includes(name));
+    charts[name] = (width) => bars(group, ["months", "weekdays", "hours"].includes(name), width);
   }
 
   function draw() {
     for (const [name, make] of Object.entries(charts)) {
       const place = document.getElementById(`chart-${name}`);
-      if (place) Plotly.react(place, ...make(), config);
+      if (place) Plotly.react(place, ...make(place.clientWidth), config);
     }
   }
 

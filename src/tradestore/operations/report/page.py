@@ -34,6 +34,8 @@ _GROUPS: Final = (
 )
 
 
+_RANKED: Final = frozenset({"pairs", "enter_tags", "exit_reasons"})
+
 _FOOTER: Final = (
     "<footer>Made by tradestore. Profits are of closed trades; open positions are not valued, since that takes the "
     "prices of an exchange. All times are UTC.</footer>"
@@ -137,8 +139,10 @@ def _tiles(figures: ReportFigures, money: Money) -> Iterator[str]:
 
 def _tile(name: str, figure: str, more: str, sign: float | None = None) -> str:
     kind = "" if not sign else " loss" if sign < 0 else " gain"
+    number, _, unit = escape(figure).partition(" ")
+    small = f" <small>{unit}</small>" if unit else ""
     return (
-        f'<div class="tile"><dt>{escape(name)}</dt><dd class="figure{kind}">{escape(figure)}</dd>'
+        f'<div class="tile"><dt>{escape(name)}</dt><dd class="figure{kind}">{number}{small}</dd>'
         f'<dd class="more">{escape(more)}</dd></div>'
     )
 
@@ -154,19 +158,8 @@ def _trade_words(trade: ClosedTrade | None, money: Money) -> tuple[str, str]:
 
 def _cards(figures: ReportFigures, money: Money) -> Iterator[str]:
     yield '<div class="cards">'
-    text = f"Closed profit rose and fell to {money.with_currency(figures.profit_abs, signed=True)}."
-    yield from _card("equity", "Closed profit", "Of all trades closed so far, by date of closing.", text, "wide tall")
-    text = f"The deepest fall was {money.with_currency(figures.drawdown.profit_abs)}."
-    yield from _card("drawdown", "Drawdown", "How far the closed profit lies below its highest.", text, "wide low")
-    for name, heading, what in _GROUPS:
-        groups: Sequence[GroupFigures] = getattr(figures, name)
-        cut = f"The best and the worst of {whole(len(groups))}." if len(groups) > MOST_BARS else ""
-        numbers = (
-            f"<details><summary>Numbers per {what}</summary>{groups_table(groups, heading, what, money)}</details>"
-        )
-        yield from _card(name, heading, cut, f"{heading}, {len(groups)} of them; the numbers follow.", "", numbers)
-    note = "How many trades ended with which profit ratio; the outermost hold all beyond."
-    yield from _card("bins", "Profit ratios of the trades", note, "How often which profit ratio came about.", "wide")
+    if figures.closed:
+        yield from _chart_cards(figures, money)
     note = "As the database has them, whatever dates the report is about. Not valued: no prices are asked for."
     table = positions_table(figures.open_positions, figures.scope.made_at, money)
     yield from _card(None, "Open positions", note, "", "wide long", table)
@@ -175,16 +168,32 @@ def _cards(figures: ReportFigures, money: Money) -> Iterator[str]:
     yield "</div>"
 
 
+def _chart_cards(figures: ReportFigures, money: Money) -> Iterator[str]:
+    text = f"Closed profit rose and fell to {money.with_currency(figures.profit_abs, signed=True)}."
+    yield from _card("equity", "Closed profit", "Of all trades closed so far, by date of closing.", text, "wide tall")
+    text = f"The deepest fall was {money.with_currency(figures.drawdown.profit_abs)}."
+    yield from _card("drawdown", "Drawdown", "How far the closed profit lies below its highest.", text, "wide low")
+    for name, heading, what in _GROUPS:
+        groups: Sequence[GroupFigures] = getattr(figures, name)
+        is_cut = len(groups) > MOST_BARS and name in _RANKED
+        cut = f"The best and the worst of {whole(len(groups))}." if is_cut else ""
+        numbers = (
+            f"<details><summary>Numbers per {what}</summary>{groups_table(groups, heading, what, money)}</details>"
+        )
+        yield from _card(name, heading, cut, f"{heading}, {len(groups)} of them; the numbers follow.", "", numbers)
+    note = "How many trades ended with which profit ratio; the outermost hold all beyond."
+    yield from _card("bins", "Profit ratios of the trades", note, "How often which profit ratio came about.", "wide")
+
+
 def _card(
     name: str | None, heading: str, note: str, description: str, kinds: str = "", more: str = ""
 ) -> Iterator[str]:
-    is_chart = name is not None
     size = " ".join(kind for kind in kinds.split() if kind in {"tall", "low"})
     place = " ".join(["card", *(kind for kind in kinds.split() if kind in {"wide", "long"})])
     yield f'<section class="{place}"><h2>{escape(heading)}</h2>'
     if note:
         yield f'<p class="note">{escape(note)}</p>'
-    if is_chart:
+    if name:
         yield f'<div class="chart {size}" id="chart-{name}" role="img" aria-label="{escape(description)}"></div>'
     yield f"{more}</section>"
 
