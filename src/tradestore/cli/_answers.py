@@ -16,20 +16,49 @@ from typing import Any, Final
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
-__all__ = ["JSON_SCHEMA", "answer", "as_json_value", "bar_of", "confirmed", "console", "tell"]
+__all__ = ["JSON_SCHEMA", "answer", "as_json_value", "bar_of", "confirmed", "console", "printable", "tell"]
 
 JSON_SCHEMA: Final = 1
 """Counts up when a document loses or renames a field; one that gets a further field keeps its number."""
+
+_ANY_WIDTH: Final = 10_000
+"""Columns that a line of a pipe may have: more than any."""
 
 _PATIENCE: Final = 1.0
 """Seconds that something may take before its progress is shown."""
 
 
+class _PlainConsole(Console):
+    """Prints for a pipe or a file: whole lines without colours, and tables as columns of blanks."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as ever, but tables without frames."""
+        for table in (each for each in objects if isinstance(each, Table)):
+            table.box, table.pad_edge = None, False
+            for column in table.columns:
+                column.no_wrap = True
+        with self.capture() as captured:
+            super().print(*objects, **options)
+        lines = captured.get().removesuffix("\n").split("\n")
+        self.file.writelines(f"{line.rstrip(' ')}\n" for line in lines)
+
+
 def console() -> Console:
-    """Return where answers go, as wide as the terminal; a pipe gets no colours and whole lines."""
-    width = None if sys.stdout.isatty() else 200
-    return Console(file=sys.stdout, width=width, highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Return where answers go, as wide as the terminal; a pipe gets whole lines without colours or frames."""
+    if sys.stdout.isatty():
+        return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    return _PlainConsole(
+        file=sys.stdout,
+        force_terminal=False,
+        color_system=None,
+        width=_ANY_WIDTH,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=True,
+    )
 
 
 def answer(command: str, result: Any, show: Callable[[Console], None], *, as_json: bool) -> None:
@@ -76,7 +105,13 @@ def as_json_value(value: Any) -> Any:
 
 def tell(text: str) -> None:
     """Print a line that is not the answer, such as what is going on."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+    lines = (printable(line) for line in text.split("\n"))
+    Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False).print("\n".join(lines))
+
+
+def printable(text: str) -> str:
+    """Return a text with its control characters spelled out: what is stored must not steer the terminal."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def confirmed(plan: Iterable[str], *, yes: bool) -> None:
