@@ -25,8 +25,9 @@ def copy(
 ) -> None:
     """Copy a database into another one, of any engine.
 
-    Every row is compared at the end. A copy that was cut short goes on when the same command is given again. Where a URL has a password, put it into a
-    variable and write env:NAME: other users of the machine can read the words of a command.
+    Every row is compared at the end. A copy that was cut short goes on when the same command is given again. Where a
+    URL has a password, put it into a variable and write env:NAME: other users of the machine can read the words of a
+    command.
 
     Example: tradestore copy sqlite:///tradesv3.sqlite env:POSTGRES_URL
     """
