@@ -1,6 +1,6 @@
 """How values stand in tables: short, for people; scripts get them whole, as JSON."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,18 +17,26 @@ _UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
 _UNIT: Final = 1024
 
 
-def table_of(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Iterable[str] = ()) -> Table:
+def table_of(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    numbers: Collection[str] = (),
+    unbroken: Collection[str] = (),
+) -> Table:
     """Return a table.
 
     Args:
         columns: Their headings.
         rows: What stands in them; None is shown as ``-``.
-        numbers: Headings of the columns that are aligned to the right.
+        numbers: Headings of the columns that are aligned to the right, and never broken into lines.
+        unbroken: Headings of others that are never broken, such as dates: a narrow terminal breaks the rest.
     """
-    right = set(numbers)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
     for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", no_wrap=name in right, overflow="fold")
+        is_number = name in numbers
+        whole = is_number or name in unbroken
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=whole, overflow="fold")
     for row in rows:
         table.add_row(*(_shown(each) for each in row))
     return table

@@ -124,8 +124,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _silence_output()
         if e.errno == errno.EPIPE:
             return ExitCode.PIPE_CLOSED
-        tell(f"Error: the answer could not be written ({e.strerror}).")
-        return ExitCode.REFUSED
+        if code == ExitCode.DONE:
+            tell(f"Error: {e.strerror}")
+            return ExitCode.REFUSED
     return code
 
 
@@ -165,6 +166,8 @@ def _end(error: BaseException, code: ExitCode) -> NoReturn:
     if os.environ.get("TRADESTORE_TRACEBACK"):
         raise error
     text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        text = ": ".join([error.strerror, *([str(error.filename)] if error.filename else [])])
     if code is ExitCode.BUG:
         text = f"{type(error).__name__}: {text} (a bug: please report it, with TRADESTORE_TRACEBACK=1 for all of it)"
     tell(f"Error: {text}")

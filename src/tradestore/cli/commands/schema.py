@@ -70,7 +70,7 @@ def downgrade(
 
 
 def history(db_url: DatabaseUrl, as_json: AsJson = False) -> None:
-    """List the versions of the tables, and which one a store is at.
+    """List the versions of the tables, and say where a store is.
 
     Example: tradestore history --db-url sqlite:///tradesv3.sqlite
     """

@@ -45,8 +45,9 @@ def trades(
     )
 
     def show(console: Console) -> None:
-        columns = ["id", "pair", "side", "amount", "opened", "closed", "profit", "ratio"]
-        console.print(table_of(columns, map(_row, page.trades), numbers=["id", "amount", "profit", "ratio"]))
+        columns = ["id", "pair", "side", "opened", "closed", "profit", "ratio"]
+        numbers = ["id", "profit", "ratio"]
+        console.print(table_of(columns, map(_row, page.trades), numbers=numbers, unbroken=["side", "opened", "closed"]))
         if page.next is not None:
             console.print(f"There may be more: --after {page.next}")
 
@@ -58,7 +59,7 @@ def trade(
     db_url: DatabaseUrl,
     as_json: AsJson = False,
 ) -> None:
-    """Show a trade with its orders and what is remembered about it.
+    """Show a trade with its orders and what is remembered of it.
 
     Example: tradestore trade 2 --db-url sqlite:///tradesv3.sqlite
     """
@@ -81,7 +82,6 @@ def _row(values: Mapping[str, Any]) -> tuple[Any, ...]:
         values["trade_id"],
         values["pair"],
         _side(values),
-        number(values["amount"]),
         _day(values["open_date"]),
         _day(values["close_date"]) if not values["is_open"] else "open",
         number(values["profit_abs"]),
