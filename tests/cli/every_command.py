@@ -21,14 +21,14 @@ class Entry:
         opens: Whether it opens a database that is there.
         changes: Whether it changes that database.
         older: Whether a database of an older revision will do.
-        newer: Whether one of a newer revision will do.
+        works_on: The database that it has something to do with: ``good``, or one of :mod:`tests.cli.bad_databases`.
     """
 
     words: tuple[str, ...] = ()
     opens: bool = True
     changes: bool = False
     older: bool = False
-    newer: bool = False
+    works_on: str = "good"
 
 
 ENTRIES: dict[str, Entry] = {
@@ -49,7 +49,7 @@ ENTRIES: dict[str, Entry] = {
     "trade": Entry(("2",)),
     "trades": Entry(),
     "unlock": Entry(("1", "--yes"), changes=True),
-    "upgrade": Entry(("--yes",), changes=True, older=True),
+    "upgrade": Entry(("--yes",), changes=True, older=True, works_on="older"),
 }
 """One for each command: with it, the command is tried in a terminal, in a pipe, and with all that may be wrong."""
 

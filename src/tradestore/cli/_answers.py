@@ -3,8 +3,10 @@
 Answers go to standard output and all else to standard error, so that a pipe gets the answer alone.
 """
 
+import errno
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,7 +32,15 @@ _PATIENCE: Final = 1.0
 """Seconds that something may take before its progress is shown."""
 
 
-class _PlainConsole(Console):
+class _TerminalConsole(Console):
+    """Prints for whoever reads, and leaves it to the command's end if they go away."""
+
+    def on_broken_pipe(self) -> None:
+        """Pass the error on, which would else end the program with a code that says nothing."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+class _PlainConsole(_TerminalConsole):
     """Prints for a pipe or a file: whole lines without colours, and tables as columns of blanks."""
 
     def print(self, *objects: Any, **options: Any) -> None:
@@ -48,7 +58,7 @@ class _PlainConsole(Console):
 def console() -> Console:
     """Return where answers go, as wide as the terminal; a pipe gets whole lines without colours or frames."""
     if sys.stdout.isatty():
-        return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+        return _TerminalConsole(file=sys.stdout, highlight=False, markup=False, emoji=False)
     return _PlainConsole(
         file=sys.stdout,
         force_terminal=False,

@@ -5,7 +5,7 @@ mistypes its name, must not do either by that.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import URL, Engine, event
 from sqlalchemy.exc import DBAPIError
 
-from tradestore._engine import is_memory, masked
+from tradestore._engine import check_url, is_memory, masked
 from tradestore._errors import meaningful
 from tradestore._session import bind
 from tradestore.base import ModelBase
@@ -30,6 +30,7 @@ __all__ = [
     "has_tables_of_ours",
     "open_to_change",
     "open_to_read",
+    "refuse_no_store",
     "refuse_unusable_file",
 ]
 
@@ -37,7 +38,7 @@ Place = str | Database
 """A database URL, or the database that is open."""
 
 _PATIENCE: Final = 5.0
-"""Seconds that an operator waits for another writer."""
+"""Seconds that an operator waits for another writer, unless the URL has a ``busy_timeout``."""
 
 _READ_ONLY: Final = {
     "sqlite": "PRAGMA query_only = ON",
@@ -138,7 +139,8 @@ def connected(place: Place, *, is_reader: bool, may_be_missing: bool = False) ->
     if isinstance(place, Database):
         yield place.engine
         return
-    engine = open_engine(place, busy_timeout=_PATIENCE)
+    has_own = "busy_timeout" in check_url(place).query
+    engine = open_engine(place) if has_own else open_engine(place, busy_timeout=_PATIENCE)
     file = file_of_url(engine.url)
     if not may_be_missing or (file is not None and file.exists()):
         refuse_unusable_file(engine.url, is_reader=is_reader)
@@ -161,6 +163,24 @@ def connected(place: Place, *, is_reader: bool, may_be_missing: bool = False) ->
 def has_tables_of_ours(present: Iterable[str]) -> bool:
     """Tell whether tables are those of a store, be it ever so old."""
     return not {*ModelBase.metadata.tables, VERSION_TABLE}.isdisjoint(present)
+
+
+def refuse_no_store(engine: Engine, present: Collection[str]) -> None:
+    """Refuse a database that nobody has ever kept trades in.
+
+    Args:
+        engine: Of the database.
+        present: The tables that it has.
+
+    Raises:
+        MigrationError: If it has none, or only those of another program.
+    """
+    if not present:
+        msg = f"{masked(engine.url)} has no tables: no bot has used it yet, or the URL means another database."
+        raise MigrationError(msg)
+    if not has_tables_of_ours(present):
+        msg = f"{masked(engine.url)} is of another program: none of its tables is a store's. Correct the URL."
+        raise MigrationError(msg)
 
 
 @contextmanager
@@ -192,9 +212,7 @@ def _refuse_unready(engine: Engine) -> None:
     """Refuse a database whose tables are not those of this version."""
     present = present_tables(engine)
     refuse_half_a_copy(engine, present)
-    if present and not has_tables_of_ours(present):
-        msg = f"{masked(engine.url)} is of another program: none of its tables is a store's. Correct the URL."
-        raise MigrationError(msg)
+    refuse_no_store(engine, present)
     found = scan(engine)
     match found.state:
         case SchemaState.CURRENT:
@@ -202,9 +220,6 @@ def _refuse_unready(engine: Engine) -> None:
         case SchemaState.NEWER:
             msg = f"{masked(engine.url)} cannot be used: {found.blockers[0]}."
             raise SchemaTooNew(msg)
-        case SchemaState.EMPTY:
-            msg = f"{masked(engine.url)} has no tables: no bot has used it yet, or the URL means another database."
-            raise MigrationError(msg)
         case state:
             msg = (
                 f"{masked(engine.url)} is {state}: its tables are not those of this version. Nothing was changed: "

@@ -18,7 +18,7 @@ from tradestore._revisions import refuse_unknown, resolve, summaries
 from tradestore.exceptions import MigrationError, SchemaTooNew
 from tradestore.migrations import HEAD, Scan, SchemaState, current, downgrade, scan
 from tradestore.models import prepare_tables, present_tables, refuse_half_a_copy
-from tradestore.operations.opening import Place, connected, file_of_url, has_tables_of_ours
+from tradestore.operations.opening import Place, connected, file_of_url, has_tables_of_ours, refuse_no_store
 
 __all__ = [
     "Revision",
@@ -152,10 +152,7 @@ def plan_downgrade(place: Place, revision: str) -> SchemaPlan:
         OperationalException: As :func:`plan_upgrade` raises it.
         DatabaseBusy: If others keep it locked.
     """
-    with connected(place, is_reader=True) as engine:
-        refuse_half_a_copy(engine, present_tables(engine))
-        with engine.connect() as connection:
-            refuse_unknown(connection)
+    with _reading_stamped(place) as engine:
         stamped = current(engine)
         if stamped is None:
             msg = (
@@ -209,10 +206,7 @@ def read_history(place: Place) -> tuple[Revision, ...]:
         OperationalException: As :func:`plan_upgrade` raises it.
         DatabaseBusy: If others keep it locked.
     """
-    with connected(place, is_reader=True) as engine:
-        present_tables(engine)
-        with engine.connect() as connection:
-            refuse_unknown(connection)
+    with _reading_stamped(place) as engine:
         return _revisions(current(engine))
 
 
@@ -243,6 +237,18 @@ def _refuse_blocked(plan: SchemaPlan) -> None:
 def _is_missing(engine: Engine) -> bool:
     file = file_of_url(engine.url)
     return file is not None and not file.exists()
+
+
+@contextmanager
+def _reading_stamped(place: Place) -> Iterator[Engine]:
+    """Open a store of any version up to this one, or one without a stamp."""
+    with connected(place, is_reader=True) as engine:
+        present = present_tables(engine)
+        refuse_half_a_copy(engine, present)
+        refuse_no_store(engine, present)
+        with engine.connect() as connection:
+            refuse_unknown(connection)
+        yield engine
 
 
 @contextmanager
