@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-__all__ = ["JSON_SCHEMA", "answer", "as_json_value", "bar_of", "confirmed", "console", "printable", "tell"]
+__all__ = ["JSON_SCHEMA", "answer", "as_json_value", "bar_of", "confirmed", "console", "printable", "printable_lines", "tell"]
 
 JSON_SCHEMA: Final = 1
 """Counts up when a document loses or renames a field; one that gets a further field keeps its number."""
@@ -115,8 +115,7 @@ def as_json_value(value: Any) -> Any:
 
 def tell(text: str) -> None:
     """Print a line that is not the answer, such as what is going on."""
-    lines = (printable(line) for line in text.split("\n"))
-    Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False).print("\n".join(lines))
+    Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False).print(printable_lines(text))
 
 
 def printable(text: str) -> str:
@@ -143,6 +142,11 @@ def confirmed(plan: Iterable[str], *, yes: bool) -> None:
     if not typer.confirm("Do it?", err=True):
         tell("Nothing was changed.")
         raise typer.Exit(1)
+
+
+def printable_lines(text: str) -> str:
+    """Return a text of several lines with all other control characters spelled out."""
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 @contextmanager

@@ -7,11 +7,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement
 
+from tradestore.accounting.explanation import TradeExplanation
 from tradestore.exceptions import InvalidValue
 from tradestore.operations.opening import Place, open_to_read
 from tradestore.trade_model import Trade
 
-__all__ = ["TradeDetails", "TradesPage", "list_trades", "read_trade", "stored_trade"]
+__all__ = ["TradeDetails", "TradesPage", "explain_trade", "list_trades", "read_trade", "stored_trade"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,23 @@ def read_trade(place: Place, trade_id: int) -> TradeDetails:
             tuple(order.to_json(trade.entry_side) for order in trade.orders),
             {entry.cd_key: entry.value for entry in trade.get_all_custom_data()},
         )
+
+
+def explain_trade(place: Place, trade_id: int) -> TradeExplanation:
+    """Return what each order of a trade did to it, with the steps of rounding; nothing is changed.
+
+    Args:
+        place: A database URL, or the database that is open.
+        trade_id: Which one.
+
+    Raises:
+        InvalidValue: If there is none with this id.
+        OperationalException: As :func:`tradestore.operations.opening.open_to_read` raises it, or if the trade's mode,
+            a precision mode, or the exchange of a margin trade is unknown.
+        DatabaseBusy: Likewise.
+    """
+    with open_to_read(place) as store:
+        return stored_trade(store.url, trade_id).explain()
 
 
 def stored_trade(url: str, trade_id: int) -> Trade:

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from rich.console import Console
 from typer import Argument, BadParameter, Option
 
-from tradestore.cli._answers import answer
+from tradestore.cli._answers import answer, printable_lines
 from tradestore.cli._arguments import AsJson, DatabaseUrl, Since
 from tradestore.cli._formats import fields_of, number, percent, table_of
-from tradestore.operations.trades import TradeDetails, list_trades, read_trade
+from tradestore.operations.trades import TradeDetails, explain_trade, list_trades, read_trade
 
 __all__ = ["trade", "trades"]
 
@@ -57,12 +57,17 @@ def trades(
 def trade(
     trade_id: Annotated[int, Argument(metavar="ID", help="Its number, see tradestore trades.")],
     db_url: DatabaseUrl,
+    explain: Annotated[bool, Option("--explain", help="Show what each order did, with every rounding.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show a trade with its orders and what is remembered of it.
 
-    Example: tradestore trade 2 --db-url sqlite:///tradesv3.sqlite
+    Example: tradestore trade 2 --explain --db-url sqlite:///tradesv3.sqlite
     """
+    if explain:
+        told = explain_trade(db_url, trade_id)
+        answer("trade --explain", told, lambda console: console.print(printable_lines(str(told))), as_json=as_json)
+        return
     found = read_trade(db_url, trade_id)
 
     def show(console: Console) -> None:
