@@ -30,6 +30,11 @@ Command = Callable[..., Outcome]
 @pytest.fixture
 def command(capfd: pytest.CaptureFixture[str]) -> Command:
     """Return a function that runs a command by its words."""
+    return commanding(capfd)
+
+
+def commanding(capfd: pytest.CaptureFixture[str]) -> Command:
+    """Return what the fixture ``command`` is, for tests that stand elsewhere."""
 
     def call(*words: object) -> Outcome:
         capfd.readouterr()
