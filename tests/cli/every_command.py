@@ -45,6 +45,7 @@ ENTRIES: dict[str, Entry] = {
     "kv set": Entry(("bot_start_time", "2026-02-01", "--yes"), changes=True),
     "locks": Entry(),
     "performance": Entry(),
+    "report": Entry(("--to", "{folder}/report.html", "--force")),
     "status": Entry(),
     "trade": Entry(("2",)),
     "trades": Entry(),

@@ -20,7 +20,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-__all__ = ["JSON_SCHEMA", "answer", "as_json_value", "bar_of", "confirmed", "console", "printable", "printable_lines", "tell"]
+__all__ = [
+    "JSON_SCHEMA",
+    "answer",
+    "as_json_value",
+    "bar_of",
+    "confirmed",
+    "console",
+    "printable",
+    "printable_lines",
+    "tell",
+]
 
 JSON_SCHEMA: Final = 1
 """Counts up when a document loses or renames a field; one that gets a further field keeps its number."""

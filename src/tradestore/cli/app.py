@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from typer.core import TyperGroup
 
 from tradestore.cli._answers import console, tell
-from tradestore.cli.commands import copy, custom_data, kv, locks, performance, schema, status, trades
+from tradestore.cli.commands import copy, custom_data, kv, locks, performance, report, schema, status, trades
 from tradestore.exceptions import CommitOutcomeUnknown, DatabaseBusy, TradeStoreError
 
 __all__ = ["ExitCode", "app", "run"]
@@ -89,6 +89,7 @@ app.command("history")(schema.history)
 app.add_typer(kv.app, name="kv")
 app.command("locks")(locks.locks)
 app.command("performance")(performance.performance)
+app.command("report")(report.report)
 app.command("status")(status.status)
 app.command("trade")(trades.trade)
 app.command("trades")(trades.trades)

@@ -1,7 +1,7 @@
 """The figures of a report, read from a store in one pass that sees it as it was at one moment."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -21,6 +21,8 @@ from tradestore.operations.report.figures import ClosedTrade, OpenPosition, Repo
 
 __all__ = ["read_figures"]
 
+Progress = Callable[[int, int | None], None]
+
 _BATCH: Final = 2000
 """Rows that are in memory at once."""
 
@@ -33,6 +35,7 @@ def read_figures(
     pair: str | None = None,
     stake_currency: str | None = None,
     capital: float | None = None,
+    progress: Progress | None = None,
 ) -> ReportFigures:
     """Return the figures of a report; nothing is changed. However many trades there are, few are in memory.
 
@@ -43,6 +46,7 @@ def read_figures(
         pair: Only of this pair.
         stake_currency: Only trades in it; needed where the trades are in several.
         capital: Own money at the start, in stake currency: what a drawdown is measured by.
+        progress: Is told how many closed trades have been read, of how many.
 
     Raises:
         InvalidValue: If trades in several stake currencies match, which nobody can add up, or the capital is no
@@ -58,7 +62,7 @@ def read_figures(
         conditions = [] if pair is None else [trades_table().c.pair == pair]
         currency, of_currency = _one_currency(connection, conditions, stake_currency)
         conditions += of_currency
-        tally, fees = _closed(connection, [*conditions, *_between(since, until)], capital)
+        tally, fees = _closed(connection, [*conditions, *_between(since, until)], capital, progress)
         positions = tuple(_open_positions(connection, conditions))
     scope = ReportScope(
         since=None if since is None else as_utc(since),
@@ -133,17 +137,23 @@ def _between(since: datetime | None, until: datetime | None) -> list[Any]:
     ]
 
 
-def _closed(connection: Connection, conditions: list[Any], capital: float | None) -> tuple[Tally, float]:
+def _closed(
+    connection: Connection, conditions: list[Any], capital: float | None, progress: Progress | None
+) -> tuple[Tally, float]:
     trades = trades_table()
     wanted = [trades.c.is_open == false(), trades.c.close_date.is_not(None), *conditions]
-    span = connection.execute(select(func.min(trades.c.close_date), func.max(trades.c.close_date)).where(*wanted)).one()
+    closed = trades.c.close_date
+    count, *span = connection.execute(select(func.count(), func.min(closed), func.max(closed)).where(*wanted)).one()
     first, last = (utc_now() if moment is None else as_utc(moment) for moment in span)
     tally = Tally(Curve(first, last, capital))
     columns = [trades.c[name] for name in _CLOSED]
-    query = select(*columns).where(*wanted).order_by(trades.c.close_date, trades.c.id)
+    query = select(*columns).where(*wanted).order_by(closed, trades.c.id)
     with _streamed(connection, query) as rows:
-        for row in rows:
-            tally.add(_closed_trade(row), row.funding_fees or 0.0)
+        for batch in rows.partitions():
+            for row in batch:
+                tally.add(_closed_trade(row), row.funding_fees or 0.0)
+            if progress is not None:
+                progress(tally.count, count)
     return tally, _fees(connection, wanted)
 
 
