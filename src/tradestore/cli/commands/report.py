@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 from rich.console import Console
-from typer import Option
+from typer import BadParameter, Option
 
 from tradestore.cli._answers import answer, bar_of
 from tradestore.cli._arguments import AsJson, DatabaseUrl, Since
 from tradestore.cli._formats import fields_of, moment, number, percent
-from tradestore.operations.report import ReportFigures, read_figures, refuse_unwritable, write_html, write_png
+from tradestore.operations.report import ReportFigures, read_figures, refuse_unwritable, write_report
 
 __all__ = ["report"]
 
@@ -46,6 +46,8 @@ def report(
 
     Example: tradestore report --to report.html --db-url sqlite:///tradesv3.sqlite
     """
+    if to is not None and to == png:
+        raise BadParameter("it is the file of --to as well: give each its own.", param_hint="--png")
     files = [each for each in (to, png) if each is not None]
     for file in files:
         refuse_unwritable(file, overwrite=force)
@@ -53,10 +55,7 @@ def report(
         figures = read_figures(
             db_url, since=since, until=until, pair=pair, stake_currency=stake, capital=capital, progress=progress
         )
-    if to is not None:
-        write_html(figures, to, title=title, overwrite=force)
-    if png is not None:
-        write_png(figures, png, title=title, overwrite=force)
+    write_report(figures, html=to, png=png, title=title, overwrite=force)
     written = {"files": files, "figures": figures}
     answer("report", written, lambda console: _show(console, figures, files), as_json=as_json)
 

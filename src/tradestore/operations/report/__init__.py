@@ -2,6 +2,6 @@
 
 from tradestore.operations.report.figures import ReportFigures
 from tradestore.operations.report.reading import read_figures
-from tradestore.operations.report.writing import refuse_unwritable, write_html, write_png
+from tradestore.operations.report.writing import refuse_unwritable, write_report
 
-__all__ = ["ReportFigures", "read_figures", "refuse_unwritable", "write_html", "write_png"]
+__all__ = ["ReportFigures", "read_figures", "refuse_unwritable", "write_report"]

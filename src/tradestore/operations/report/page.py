@@ -105,55 +105,58 @@ def _header(figures: ReportFigures, title: str) -> Iterator[str]:
 
 
 def _tiles(figures: ReportFigures, money: Money) -> Iterator[str]:
-    drawdown, scope = figures.drawdown, figures.scope
-    below = "of capital and profit at the top" if scope.capital else "of the profit at the top"
-    fall = [f"{percent(drawdown.ratio)} {below}"] if drawdown.ratio is not None else []
-    if drawdown.to_date:
-        since = f"{drawdown.from_date:%Y-%m-%d}" if drawdown.from_date else "the start"
-        fall.append(f"{since} to {drawdown.to_date:%Y-%m-%d}")
+    drawdown, capital = figures.drawdown, figures.scope.capital
+    of_capital = [f"{percent(figures.profit_abs / capital, signed=True)} of the capital"] if capital else []
     unstopped = sum(position.stop_loss is None for position in figures.open_positions)
-    held = f"{whole(len(figures.open_positions))} open, all left at their stops"
-    of_capital = f", {percent(figures.profit_abs / scope.capital, signed=True)} of the capital" if scope.capital else ""
     yield '<dl class="tiles" aria-label="Headline figures">'
-    yield _tile(
-        "Total profit",
-        money.with_currency(figures.profit_abs, signed=True),
-        f"sum of ratios {percent(figures.profit_ratio_sum, signed=True)}{of_capital}",
-        figures.profit_abs,
-    )
-    counts = f"{whole(figures.wins)} won, {whole(figures.losses)} lost, {whole(figures.draws)} even"
+    total = [f"sum of ratios {percent(figures.profit_ratio_sum, signed=True)}", *of_capital]
+    yield _tile("Total profit", money.with_currency(figures.profit_abs, signed=True), total, figures.profit_abs)
+    counts = [f"{whole(figures.wins)} won,", f"{whole(figures.losses)} lost,", f"{whole(figures.draws)} even"]
     yield _tile("Closed trades", whole(figures.closed), counts)
-    yield _tile("Win rate", percent(figures.win_rate), f"average duration {duration(figures.mean_seconds)}")
-    yield _tile("Profit factor", quantity(figures.profit_factor), "all profits by all losses")
-    mean = f"{percent(figures.expectancy_ratio, signed=True)} per trade"
+    yield _tile("Win rate", percent(figures.win_rate), [f"average duration {duration(figures.mean_seconds)}"])
+    yield _tile("Profit factor", quantity(figures.profit_factor), ["all profits by all losses"])
+    mean = [f"{percent(figures.expectancy_ratio, signed=True)} per trade"]
     yield _tile("Expectancy", money.with_currency(figures.expectancy, signed=True), mean, figures.expectancy)
-    yield _tile("Largest drawdown", money.with_currency(drawdown.profit_abs), ", ".join(fall) or "nothing fell")
+    yield _tile("Largest drawdown", money.with_currency(drawdown.profit_abs), _fall_words(figures))
     yield _tile("Best trade", *_trade_words(figures.best, money))
     yield _tile("Worst trade", *_trade_words(figures.worst, money))
-    funding = f"funding {money.with_currency(figures.funding_fees, signed=True)}"
+    funding = [f"funding {money.with_currency(figures.funding_fees, signed=True)}"]
     yield _tile("Fees paid", money.with_currency(figures.fees), funding)
-    more = f"{held}; {unstopped} without one count whole" if unstopped else held
-    yield _tile("Open risk", money.with_currency(figures.open_risk), more)
+    held = [f"{whole(len(figures.open_positions))} open, all left at their stops"]
+    without = [f"{unstopped} without a stop count whole"] if unstopped else []
+    yield _tile("Open risk", money.with_currency(figures.open_risk), held + without)
     yield "</dl>"
 
 
-def _tile(name: str, figure: str, more: str, sign: float | None = None) -> str:
+def _tile(name: str, figure: str, more: Sequence[str], sign: float | None = None) -> str:
     kind = "" if not sign else " loss" if sign < 0 else " gain"
     number, _, unit = escape(figure).partition(" ")
     small = f" <small>{unit}</small>" if unit else ""
+    # A date is rather moved to the next line than broken.
+    words = " ".join(f"<span>{escape(each)}</span>" for each in more)
     return (
         f'<div class="tile"><dt>{escape(name)}</dt><dd class="figure{kind}">{number}{small}</dd>'
-        f'<dd class="more">{escape(more)}</dd></div>'
+        f'<dd class="more">{words}</dd></div>'
     )
 
 
-def _trade_words(trade: ClosedTrade | None, money: Money) -> tuple[str, str]:
+def _fall_words(figures: ReportFigures) -> list[str]:
+    drawdown = figures.drawdown
+    if drawdown.to_date is None:
+        return ["nothing fell"]
+    since = f"{drawdown.from_date:%Y-%m-%d}" if drawdown.from_date else "the start"
+    dates = [f"{since} to", f"{drawdown.to_date:%Y-%m-%d}"]
+    if drawdown.ratio is None:
+        return dates
+    base = "of capital and profit then" if figures.scope.capital else "of the profit then"
+    return [f"{percent(drawdown.ratio)} {base},", *dates]
+
+
+def _trade_words(trade: ClosedTrade | None, money: Money) -> tuple[str, list[str]]:
     if trade is None:
-        return NOTHING, ""
-    return (
-        money.with_currency(trade.profit_abs, signed=True),
-        f"{percent(trade.profit_ratio, signed=True)}, {trade.pair}, {trade.close_date:%Y-%m-%d}",
-    )
+        return NOTHING, []
+    words = [f"{percent(trade.profit_ratio, signed=True)},", f"{trade.pair},", f"{trade.close_date:%Y-%m-%d}"]
+    return money.with_currency(trade.profit_abs, signed=True), words
 
 
 def _cards(figures: ReportFigures, money: Money) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Writing a report: files that appear as a whole or not at all, and that nobody else may read."""
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tradestore.exceptions import OperationalException
@@ -10,28 +10,49 @@ from tradestore.operations.report.figures import ReportFigures
 from tradestore.operations.report.page import html_of
 from tradestore.operations.report.picture import png_of
 
-__all__ = ["refuse_unwritable", "write_html", "write_png"]
+__all__ = ["refuse_unwritable", "write_report"]
 
 
-def write_html(figures: ReportFigures, to: Path, *, title: str, overwrite: bool = False) -> None:
-    """Write a report as one HTML file.
+def write_report(
+    figures: ReportFigures,
+    *,
+    html: Path | None = None,
+    png: Path | None = None,
+    title: str = "Trading report",
+    overwrite: bool = False,
+) -> None:
+    """Write a report as files; what cannot be made or written leaves none of them.
 
     Args:
         figures: To show.
-        to: The file.
+        html: The file with all of them, None for none.
+        png: The picture, None for none.
         title: Above them.
-        overwrite: Whether a file that is there may be replaced.
+        overwrite: Whether files that are there may be replaced.
 
     Raises:
-        OperationalException: If the file is there, or cannot be written; nothing was left there.
-        MissingPackage: If plotly is not installed.
+        OperationalException: If a file is there, or cannot be written.
+        MissingPackage: If plotly (for the file) or matplotlib (for the picture) is not installed.
     """
-    _write(to, lambda: html_of(figures, title).encode("utf-8", "replace"), overwrite=overwrite)
-
-
-def write_png(figures: ReportFigures, to: Path, *, title: str, overwrite: bool = False) -> None:
-    """Write a report as a picture; arguments and errors as those of :func:`write_html`, with matplotlib."""
-    _write(to, lambda: png_of(figures, title), overwrite=overwrite)
+    for path in filter(None, (html, png)):
+        refuse_unwritable(path, overwrite=overwrite)
+    contents: dict[Path, bytes] = {}
+    if html is not None:
+        contents[html] = html_of(figures, title).encode("utf-8", "replace")
+    if png is not None:
+        contents[png] = png_of(figures, title)
+    parts = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in contents}
+    try:
+        for path, content in contents.items():
+            with _told(path):
+                _write_private(parts[path], content)
+        for path, part in parts.items():
+            with _told(path):
+                _place(part, path, overwrite=overwrite)
+    finally:
+        for part in parts.values():
+            with suppress(OSError):
+                part.unlink()
 
 
 def refuse_unwritable(path: Path, *, overwrite: bool) -> None:
@@ -50,25 +71,23 @@ def refuse_unwritable(path: Path, *, overwrite: bool) -> None:
         raise _present(path)
 
 
-def _write(path: Path, content: Callable[[], bytes], *, overwrite: bool) -> None:
-    refuse_unwritable(path, overwrite=overwrite)
-    written = content()
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
     try:
-        _write_private(part, written)
-        if overwrite:
-            part.replace(path)
-        else:
-            # Unlike a renaming, a second name never replaces what somebody put there meanwhile.
-            os.link(part, path)
+        yield
     except FileExistsError:
         raise _present(path) from None
     except OSError as e:
         msg = f"{path} cannot be written ({e.strerror or e}): check the folder, its rights and the room on the disk."
         raise OperationalException(msg) from e
-    finally:
-        with suppress(OSError):
-            part.unlink()
+
+
+def _place(part: Path, path: Path, *, overwrite: bool) -> None:
+    if overwrite:
+        part.replace(path)
+    else:
+        # Unlike a renaming, a second name never replaces what somebody put there meanwhile.
+        os.link(part, path)
 
 
 def _write_private(path: Path, content: bytes) -> None:
