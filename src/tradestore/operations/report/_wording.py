@@ -1,7 +1,8 @@
 """How figures stand in a report: with as many digits as tell something, and as text that no browser takes for code."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
+from decimal import Decimal
 from html import escape
 from typing import Any, Final
 
@@ -23,7 +24,8 @@ __all__ = [
 NOTHING: Final = "\u2013"
 _MINUS: Final = "\u2212"
 _DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
-_DAYS_SHOWN: Final = 2
+_DAYS_WITH_HOURS: Final = 10
+_MILLION: Final = 1_000_000
 
 
 class Money:
@@ -68,14 +70,8 @@ def rate(value: float | None) -> str:
     """Return a rate or an amount with six significant digits, none of them behind an exponent."""
     if value is None:
         return NOTHING
-    if value == 0:
-        return "0"
-    text = f"{value:,.{max(0, 6 - len(str(int(abs(value)))))}f}" if abs(value) >= 1 else f"{value:.12f}"
-    if abs(value) < 1:
-        leading = len(text.lstrip("-0.")) and text.index(text.lstrip("-0.")[0])
-        text = text[: leading + 6]
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return (text or "0").replace("-", _MINUS)
+    text = f"{value:,.0f}" if abs(value) >= _MILLION else f"{Decimal(f'{value:.6g}'):,f}"
+    return text.replace("-", _MINUS)
 
 
 def moment(at: datetime | None) -> str:
@@ -87,10 +83,10 @@ def duration(seconds: float | None) -> str:
     """Return how long something took, in the two units that tell most."""
     if seconds is None:
         return NOTHING
-    total = int(timedelta(seconds=seconds).total_seconds())
+    total = int(seconds)
     days, hours, minutes = total // _DAY, total % _DAY // _HOUR, total % _HOUR // _MINUTE
     if days:
-        return f"{days} d {hours} h" if days < _DAYS_SHOWN * 5 else f"{days} d"
+        return f"{days} d {hours} h" if days < _DAYS_WITH_HOURS else f"{days} d"
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
@@ -106,8 +102,8 @@ def json_for_script(value: Any) -> str:
 
 
 def as_label(text: str, longest: int) -> str:
-    """Return a text for a chart, which would take tags in it for markup."""
-    return escape(shortened(text, longest))
+    """Return a text for a chart, which would take tags in it for markup, and dollars for formulas."""
+    return escape(shortened(text, longest)).replace("$", "&#36;")
 
 
 def _number(value: float | None, decimals: int, *, signed: bool = False) -> str:
