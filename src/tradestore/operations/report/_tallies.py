@@ -28,23 +28,36 @@ _MOST_BINS: Final = 40
 _BIN_WIDTHS: Final = (1, 2, 5, 10, 20, 50, 100)
 
 
+class _Sums:
+    """What the trades of one group add up to."""
+
+    __slots__ = ("count", "losses", "profit", "ratios", "wins")
+
+    def __init__(self) -> None:
+        self.profit = self.ratios = ZERO
+        self.count = self.wins = self.losses = 0
+
+
 class Groups:
     """Sums of trades by what they have in common."""
 
     def __init__(self, key: Callable[[ClosedTrade], str]) -> None:
         self._key = key
-        self._sums: dict[str, list[Decimal]] = {}
-        self._counts: dict[str, list[int]] = {}
+        self._sums: dict[str, _Sums] = {}
 
     def add(self, trade: ClosedTrade, profit: Decimal, ratio: Decimal) -> None:
         """Count a trade."""
         key = self._key(trade)
-        sums = self._sums.setdefault(key, [ZERO, ZERO])
-        counts = self._counts.setdefault(key, [0, 0, 0])
-        sums[0], sums[1] = add(sums[0], profit), add(sums[1], ratio)
-        counts[0] += 1
-        counts[1] += profit > ZERO
-        counts[2] += profit < ZERO
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = _Sums()
+        sums.profit = add(sums.profit, profit)
+        sums.ratios = add(sums.ratios, ratio)
+        sums.count += 1
+        if trade.profit_abs > 0:
+            sums.wins += 1
+        elif trade.profit_abs < 0:
+            sums.losses += 1
 
     def in_order(self, keys: Iterable[str] | None = None) -> tuple[GroupFigures, ...]:
         """Return the groups by their names, or those of the given names in that order."""
@@ -52,17 +65,17 @@ class Groups:
 
     def best_first(self) -> tuple[GroupFigures, ...]:
         """Return the groups, the best profit first."""
-        return tuple(self._figures(key) for key in sorted(self._sums, key=lambda key: (-self._sums[key][0], key)))
+        return tuple(self._figures(key) for key in sorted(self._sums, key=lambda key: (-self._sums[key].profit, key)))
 
     def _figures(self, key: str) -> GroupFigures:
-        (profit, ratios), (count, wins, losses) = self._sums[key], self._counts[key]
+        sums = self._sums[key]
         return GroupFigures(
             group=key,
-            count=count,
-            wins=wins,
-            losses=losses,
-            profit_abs=float(profit),
-            profit_ratio=float(divide(ratios, Decimal(count))),
+            count=sums.count,
+            wins=sums.wins,
+            losses=sums.losses,
+            profit_abs=float(sums.profit),
+            profit_ratio=float(divide(sums.ratios, Decimal(sums.count))),
         )
 
 
