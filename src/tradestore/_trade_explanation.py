@@ -1,16 +1,10 @@
-"""A trade explained: the formulas of :mod:`tradestore.accounting.explanation`, fed with the trade's own fields."""
+"""A trade explained: the formulas of :mod:`tradestore.accounting.explaining`, fed with the trade's own fields."""
 
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from tradestore.accounting.explanation import (
-    FilledOrder,
-    Steps,
-    TradeExplanation,
-    TradeHead,
-    TradeTotals,
-    explain_orders,
-)
+from tradestore.accounting.explaining import FilledOrder, Steps, explain_orders
+from tradestore.accounting.explanation import TradeExplanation, TradeHead, TradeTotals
 from tradestore.accounting.fills import Fill, Terms
 
 if TYPE_CHECKING:

@@ -7,19 +7,13 @@ from hypothesis import strategies as st
 
 from tests.accounting.making import OPENED, entry, leave, numbers, some_fills, some_terms, terms
 from tradestore.accounting import Fill, Terms, fold_fills
-from tradestore.accounting.explanation import (
-    FilledOrder,
-    Steps,
-    TradeExplanation,
-    TradeHead,
-    TradeTotals,
-    explain_orders,
-)
+from tradestore.accounting.explaining import FilledOrder, Steps, explain_orders
+from tradestore.accounting.explanation import TradeExplanation, TradeHead, TradeTotals
 from tradestore.accounting.explanation_text import number
 from tradestore.accounting.fills import effects_of, outcome_of
 
 NO_STEPS = Steps(None, None, None, None, None)
-HEAD = TradeHead(1, "ADA/USDT", "binance", "ADA", "USDT", is_open=True)
+HEAD = TradeHead(id=1, pair="ADA/USDT", exchange="binance", base_currency="ADA", stake_currency="USDT", is_open=True)
 
 
 def explained(fills: list[Fill], conditions: Terms, steps: Steps = NO_STEPS, running: float = 0.0) -> TradeExplanation:

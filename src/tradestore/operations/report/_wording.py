@@ -9,6 +9,7 @@ from typing import Any, Final
 from tradestore.operations.report.figures import ReportFigures
 
 __all__ = [
+    "NOTHING",
     "Money",
     "as_label",
     "duration",
