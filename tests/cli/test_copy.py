@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.bad_databases import BAD_DATABASES
 from tests.cli.conftest import Command
 from tests.cli.stores import write_known_store
 from tests.cli.terminals import COLUMNS, in_terminal
@@ -34,20 +35,39 @@ def test_copy_has_all_rows(source_url: str, store_url: str, monkeypatch: pytest.
     assert sum(each["copied"] for each in again) == 0
 
 
-def test_target_with_rows_of_its_own_is_refused_but_for_a_merge(source_url: str, tmp_path: Path, command) -> None:
+def test_merge_adds_to_what_the_target_has(source_url: str, tmp_path: Path, command: Command) -> None:
     target = f"sqlite:///{tmp_path / 'target.sqlite'}"
     write_known_store(target)
     command("kv", "set", "own", "value", "--yes", "--db-url", target)
     command("custom-data", "delete", "2", "--all", "--yes", "--db-url", target)
+    before = contents(target)
+
     refused = command("copy", source_url, target)
     assert (refused.code, refused.out, len(refused.err.splitlines())) == (3, "", 1)
-    before = contents(target)
     assert contents(target) == before
 
+    outcome = command("copy", source_url, target, "--merge", "--json")
+    assert outcome.code == 0, outcome.err
+    assert sum(each["copied"] for each in outcome.result["tables"]) == 1
+    after = contents(target)
+    assert [row["cd_key"] for row in after["trade_custom_data"]] == ["target"]
+    assert {row["key"] for row in after["KeyValueStore"]} == {"bot_start_time", "own"}
 
-@pytest.mark.parametrize("name", ["missing.sqlite", "."])
-def test_target_that_is_no_file_is_refused(name: str, source_url: str, tmp_path: Path, command: Command) -> None:
-    refused = command("copy", source_url, f"sqlite:///{tmp_path / 'nowhere' / name}")
+
+@pytest.mark.parametrize("kind", ["folder", "text", "newer", "older", "damaged"])
+def test_target_that_cannot_take_it_is_refused(kind: str, source_url: str, tmp_path: Path, command: Command) -> None:
+    target = tmp_path / "target.sqlite"
+    BAD_DATABASES[kind](target)
+    before = None if target.is_dir() else target.read_bytes()
+
+    refused = command("copy", source_url, f"sqlite:///{target}")
+
+    assert (refused.code, refused.out, len(refused.err.splitlines())) == (3, "", 1), refused.err
+    assert (None if target.is_dir() else target.read_bytes()) == before
+
+
+def test_target_in_a_missing_folder_is_refused(source_url: str, tmp_path: Path, command: Command) -> None:
+    refused = command("copy", source_url, f"sqlite:///{tmp_path / 'nowhere' / 'target.sqlite'}")
     assert (refused.code, refused.out, len(refused.err.splitlines())) == (3, "", 1)
     assert not (tmp_path / "nowhere").exists()
 
