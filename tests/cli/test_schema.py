@@ -93,9 +93,12 @@ def test_downgrade_that_would_lose_rows_is_refused(store_url: str, command: Comm
     with opened_store(store_url):
         store(trade_with_entry(pair="A" * 30 + "/USDT"))
     before = contents(store_url)
+    planned = command("downgrade", "0003", "--plan", "--db-url", store_url, "--json")
+    assert (planned.code, len(planned.result["blockers"])) == (1, 1)
     outcome = command("downgrade", "0003", "--yes", "--db-url", store_url)
     assert (outcome.code, outcome.out) == (3, "")
-    assert outcome.err.splitlines()[-1].startswith("Error: ")
+    assert outcome.err.startswith("Error: ")
+    assert len(outcome.err.splitlines()) == 1
     assert contents(store_url) == before
 
 
@@ -114,8 +117,10 @@ def test_unknown_revision_is_refused(words: list[str], said: str, known_url: str
 def test_newer_database_is_refused_by_all(known_url: str, command: Command) -> None:
     with plain_connection(known_url) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999_later'"))
-    planned = command("upgrade", "--plan", "--db-url", known_url, "--json").result
+    outcome = command("upgrade", "--plan", "--db-url", known_url, "--json")
+    planned = outcome.result
     assert (planned["state"], planned["steps"], len(planned["blockers"])) == ("newer", [], 1)
+    assert outcome.code == 1
     for words in (["upgrade", "--yes"], ["downgrade", "0001", "--yes"], ["history"]):
         outcome = command(*words, "--db-url", known_url)
         assert (outcome.code, outcome.out) == (3, "")

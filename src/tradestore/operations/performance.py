@@ -100,8 +100,8 @@ def _query(by: Grouping, filters: list[ColumnElement[bool]], engine: str) -> Sel
 def _sqlite(*modifiers: str) -> _Period:
     # Written out: the same value twice, as two parameters, would be two expressions to a server.
     written: list[ColumnElement[str]] = [literal_column(f"'{each}'") for each in modifiers]
-    first, last = literal_column("1"), literal_column(str(_TO_THE_SECOND))
-    return lambda date: func.date(func.substr(date, first, last), *written, type_=String())
+    whole: list[ColumnElement[int]] = [literal_column("1"), literal_column(str(_TO_THE_SECOND))]
+    return lambda date: func.date(func.substr(date, *whole), *written, type_=String())
 
 
 def _postgresql(period: str) -> _Period:
