@@ -66,7 +66,7 @@ def test_help_in_a_real_terminal(tmp_path: Path) -> None:
     assert max(map(len, seen.text.splitlines())) <= COLUMNS
     listed = re.findall(r"^  ([a-z-]+) ", seen.text.partition("Commands:")[2], re.MULTILINE)
     assert sorted({name.split()[0] for name in command_names()}) == listed
-    assert "..." not in seen.text, "a description was cut off"
+    assert "..." not in seen.text.partition("Commands:")[2], "a description was cut off"
 
 
 @every_command
