@@ -116,6 +116,8 @@ def as_json_value(value: Any) -> Any:
             result = {str(as_json_value(key)): as_json_value(each) for key, each in value.items()}
         case _ if is_dataclass(value):
             result = {field.name: as_json_value(getattr(value, field.name)) for field in fields(value)}
+        case _ if hasattr(value, "_asdict"):
+            result = as_json_value(value._asdict())
         case Iterable() if not isinstance(value, bytes):
             result = [as_json_value(each) for each in value]
         case _:

@@ -14,7 +14,8 @@ __all__ = ["fields_of", "moment", "number", "percent", "size", "table_of"]
 
 _DECIMALS: Final = 8
 _UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
-_UNIT: Final = 1024
+_BITS: Final = 10
+"""Of the factor from one unit to the next: 1024."""
 
 
 def table_of(
@@ -74,12 +75,8 @@ def size(count: int | None) -> str | None:
     """Return a number of bytes in a unit that suits it."""
     if count is None:
         return None
-    amount, unit = float(count), _UNITS[0]
-    for unit in _UNITS:  # noqa: B007 - the last one that is looked at is the one
-        if amount < _UNIT:
-            break
-        amount /= _UNIT
-    return f"{count} {unit}" if unit == _UNITS[0] else f"{amount:.1f} {unit}"
+    power = min(len(_UNITS) - 1, max(0, count.bit_length() - 1) // _BITS)
+    return f"{count / (1 << _BITS * power):.{min(power, 1)}f} {_UNITS[power]}"
 
 
 def _shown(value: Any) -> str:

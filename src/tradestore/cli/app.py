@@ -19,6 +19,8 @@ from tradestore.exceptions import CommitOutcomeUnknown, DatabaseBusy, TradeStore
 
 __all__ = ["ExitCode", "app", "run"]
 
+_LONGEST_SENTENCE = 200
+
 
 class ExitCode(IntEnum):
     """How a command ended."""
@@ -43,6 +45,12 @@ class ExitCode(IntEnum):
 
 class _Commands(TyperGroup):
     """All commands, whose failures end as a line and an exit code."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands by name, each with the whole first sentence of its description."""
+        found = [(name, self.get_command(ctx, name)) for name in sorted(self.list_commands(ctx))]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(_LONGEST_SENTENCE)) for name, each in found if each])
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""

@@ -16,6 +16,9 @@ from tradestore.trade_model import Trade
 
 __all__ = ["Grouping", "PerformanceGroup", "read_performance"]
 
+_TO_THE_SECOND: Final = 19
+"""Characters of a moment: with its fraction, SQLite would round the end of a day up to the next one."""
+
 _Period = Callable[[ColumnElement[Any]], ColumnElement[str]]
 
 
@@ -97,7 +100,8 @@ def _query(by: Grouping, filters: list[ColumnElement[bool]], engine: str) -> Sel
 def _sqlite(*modifiers: str) -> _Period:
     # Written out: the same value twice, as two parameters, would be two expressions to a server.
     written: list[ColumnElement[str]] = [literal_column(f"'{each}'") for each in modifiers]
-    return lambda date: func.date(date, *written, type_=String())
+    whole: list[ColumnElement[int]] = [literal_column("1"), literal_column(str(_TO_THE_SECOND))]
+    return lambda date: func.date(func.substr(date, *whole), *written, type_=String())
 
 
 def _postgresql(period: str) -> _Period:

@@ -14,7 +14,7 @@ from sqlalchemy import URL, Engine
 
 from tradestore._engine import masked, take_write_lock
 from tradestore._errors import meaningful_errors
-from tradestore._revisions import refuse_unknown, resolve, summaries
+from tradestore._revisions import refuse_loss, refuse_unknown, resolve, summaries
 from tradestore.exceptions import MigrationError, SchemaTooNew
 from tradestore.migrations import HEAD, Scan, SchemaState, current, downgrade, scan
 from tradestore.models import prepare_tables, present_tables, refuse_half_a_copy
@@ -166,9 +166,14 @@ def plan_downgrade(place: Place, revision: str) -> SchemaPlan:
         if end > start:
             msg = f"{masked(engine.url)} is at {stamped}, which is older than {target}: use `tradestore upgrade`."
             raise MigrationError(msg)
-        steps = [f"take back revision {each}" for each in known[end + 1 : start + 1][::-1]]
-        state = SchemaState.CURRENT if stamped == HEAD else SchemaState.OLDER
-        return _plan(engine.url, Scan(state=state, revision=stamped, steps=steps), target)
+        path = [each for each in known[end + 1 : start + 1][::-1] if each is not None]
+        found = Scan(
+            state=SchemaState.CURRENT if stamped == HEAD else SchemaState.OLDER,
+            revision=stamped,
+            steps=[f"take back revision {each}" for each in path],
+            blockers=_losses(engine, path),
+        )
+        return _plan(engine.url, found, target)
 
 
 def downgrade_schema(place: Place, revision: str) -> SchemaChange:
@@ -187,6 +192,7 @@ def downgrade_schema(place: Place, revision: str) -> SchemaChange:
         DatabaseBusy: Likewise.
     """
     plan = plan_downgrade(place, revision)
+    _refuse_blocked(plan)
     if not plan.steps:
         return SchemaChange(url=plan.url, before=plan.revision, after=plan.revision, steps=(), backups=())
     with _changing(place) as engine, _backups_of(engine.url) as backups, meaningful_errors():
@@ -210,6 +216,16 @@ def read_history(place: Place) -> tuple[Revision, ...]:
         return _revisions(current(engine))
 
 
+def _losses(engine: Engine, path: list[str]) -> list[str]:
+    """Tell which rows are in the way of taking revisions back."""
+    with engine.connect() as connection:
+        try:
+            refuse_loss(connection, path)
+        except MigrationError as e:
+            return [str(e)]
+    return []
+
+
 def _revisions(stamped: str | None) -> tuple[Revision, ...]:
     return tuple(
         Revision(name=name, summary=summary, is_current=name == stamped) for name, summary in summaries().items()
@@ -230,7 +246,9 @@ def _plan(url: URL, found: Scan, target: str | None, blockers: list[str] | None 
 def _refuse_blocked(plan: SchemaPlan) -> None:
     if plan.blockers:
         kind = SchemaTooNew if plan.state is SchemaState.NEWER else MigrationError
-        msg = f"{plan.url} cannot be brought up to date: {'; '.join(plan.blockers)}. Nothing was changed."
+        reasons = "; ".join(each.removesuffix(".") for each in plan.blockers)
+        comfort = "" if "Nothing was changed" in reasons else " Nothing was changed."
+        msg = f"{plan.url} cannot be brought to {plan.target or 'base'}: {reasons}.{comfort}"
         raise kind(msg)
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from rich.console import Console
-from typer import Argument, Option
+from typer import Argument, Exit, Option
 
 from tradestore.cli._answers import answer, confirmed
 from tradestore.cli._arguments import AsJson, DatabaseUrl, Yes
@@ -38,7 +38,7 @@ def upgrade(
     """
     planned = plan_upgrade(db_url, create=create)
     if plan:
-        answer("upgrade --plan", planned, lambda console: _show_plan(console, planned), as_json=as_json)
+        _answer_plan("upgrade --plan", planned, as_json=as_json)
         return
     if planned.steps and not planned.blockers:
         confirmed(_all_steps(planned), yes=yes)
@@ -61,9 +61,9 @@ def downgrade(
     """
     planned = plan_downgrade(db_url, revision)
     if plan:
-        answer("downgrade --plan", planned, lambda console: _show_plan(console, planned), as_json=as_json)
+        _answer_plan("downgrade --plan", planned, as_json=as_json)
         return
-    if planned.steps:
+    if planned.steps and not planned.blockers:
         confirmed(_all_steps(planned), yes=yes)
     changed = downgrade_schema(db_url, revision)
     answer("downgrade", changed, lambda console: _show_change(console, changed), as_json=as_json)
@@ -84,6 +84,12 @@ def history(db_url: DatabaseUrl, as_json: AsJson = False) -> None:
 def _all_steps(plan: SchemaPlan) -> list[str]:
     backup = ["back up the file beside it, and compare the copy"] if plan.url.startswith("sqlite") else []
     return [f"in {plan.url}, which is {plan.state}:", *backup, *plan.steps]
+
+
+def _answer_plan(command: str, plan: SchemaPlan, *, as_json: bool) -> None:
+    answer(command, plan, lambda console: _show_plan(console, plan), as_json=as_json)
+    if plan.blockers:
+        raise Exit(1)
 
 
 def _show_plan(console: Console, plan: SchemaPlan) -> None:
