@@ -33,6 +33,7 @@ FLOORS = (
         "_database_only",
         "_exchange_dict",
         "_record",
+        "_trade_explanation",
         "_trade_fields",
         "_trade_json",
         "_trade_orders",

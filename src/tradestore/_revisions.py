@@ -28,6 +28,7 @@ __all__ = [
     "resolve",
     "run_scripts",
     "stamp_of",
+    "summaries",
 ]
 
 HEAD: Final = "0005_order_intents"
@@ -42,6 +43,12 @@ _versions = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), p
 def history() -> list[str]:
     """Return all known revisions, the oldest first."""
     return [script.revision for script in _directory().walk_revisions()][::-1]
+
+
+def summaries() -> dict[str, str]:
+    """Return the first line of what is said about each revision, the oldest first."""
+    scripts = [*_directory().walk_revisions()][::-1]
+    return {script.revision: script.doc.splitlines()[0] for script in scripts}
 
 
 def resolve(revision: str, stamped: str | None) -> str | None:

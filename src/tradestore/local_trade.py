@@ -8,11 +8,13 @@ from typing import Any, ClassVar, Self
 from tradestore._book import BookView, TradeBook
 from tradestore._clock import utc_now
 from tradestore._database_only import DatabaseOnly
+from tradestore._trade_explanation import explain_trade
 from tradestore._trade_json import read_trade, trade_to_json
 from tradestore._trade_orders import TradeOrders
 from tradestore._trade_profit import TradeProfit
 from tradestore._trade_stops import TradeStops
 from tradestore.accounting._decimal import exact_sum
+from tradestore.accounting.explanation import TradeExplanation
 from tradestore.accounting.fills import Fill, Loan, Outcome, Terms, fold_fills, outcome_of
 from tradestore.accounting.precision import amount_to_contract_precision, price_to_precision
 from tradestore.accounting.unit_fold import Row, fold_units
@@ -214,6 +216,14 @@ class LocalTrade(TradeOrders, TradeProfit, TradeStops, DatabaseOnly):
         if mode == _MARGIN:
             loan = Loan(self.exchange, self.interest_rate, self.open_date_utc, self.close_date_utc or utc_now())
         return Terms(self.is_short, self.leverage or 1.0, mode, self.fee_open or 0.0, self.fee_close or 0.0, loan)
+
+    def explain(self) -> TradeExplanation:
+        """Return what each filled order did to the trade, with the exact numbers, their rounding, and the totals.
+
+        Raises:
+            OperationalException: If the trading mode, a precision mode or a margin trade's exchange is unknown.
+        """
+        return explain_trade(self, list(map(Fill._make, self._fills())), self._terms(), self._price_mode)
 
     def take_backtest_fill(self, order: LocalOrder) -> None:
         """Take in an order that a backtest just filled; :meth:`LocalOrder.close_bt_order` calls it."""

@@ -19,13 +19,14 @@ from tradestore._engine import (
     prepare_engine,
     retire,
 )
-from tradestore._errors import meaningful_errors
+from tradestore._errors import meaningful, meaningful_errors
 from tradestore._options import OptionArguments, options_of
 from tradestore._session import REQUEST_ID_CTX_KEY, bind, bound_engine, get_request_or_thread_id, scoped
 from tradestore._session import request_id_context as _request_id_ctx_var  # noqa: F401 - web servers import it here
 from tradestore.base import ModelBase, SessionType
 from tradestore.constants import TRANSFER_TABLE
 from tradestore.exceptions import (
+    DatabaseBusy,
     DatabaseUnreachable,
     InvalidDatabaseUrl,
     MigrationError,
@@ -152,11 +153,15 @@ def present_tables(engine: Engine) -> list[str]:
     Raises:
         InvalidDatabaseUrl: If the driver cannot use the URL.
         DatabaseUnreachable: If nobody answers there, or the login is refused.
+        DatabaseBusy: If somebody else kept the database locked.
     """
     try:
         with engine.connect() as connection:
             return inspect(connection).get_table_names()
     except DBAPIError as e:
+        own = meaningful(e)
+        if type(own) is DatabaseBusy:
+            raise own from e
         raise _unreachable(engine.url, e) from e
     except (ArgumentError, OSError, TypeError, ValueError) as e:
         raise _unusable(engine.url, e) from None

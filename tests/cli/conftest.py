@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.stores import write_known_store
 from tradestore.cli.app import run
 
 
@@ -30,6 +31,11 @@ Command = Callable[..., Outcome]
 @pytest.fixture
 def command(capfd: pytest.CaptureFixture[str]) -> Command:
     """Return a function that runs a command by its words."""
+    return commanding(capfd)
+
+
+def commanding(capfd: pytest.CaptureFixture[str]) -> Command:
+    """Return what the fixture ``command`` is, for tests that stand elsewhere."""
 
     def call(*words: object) -> Outcome:
         capfd.readouterr()
@@ -38,3 +44,10 @@ def command(capfd: pytest.CaptureFixture[str]) -> Command:
         return Outcome(code, printed.out, printed.err)
 
     return call
+
+
+@pytest.fixture
+def known_url(store_url: str) -> str:
+    """Return the URL of a store with the trades whose numbers are known; mark the test with ``needs("persistent")``."""
+    write_known_store(store_url)
+    return store_url

@@ -5,7 +5,7 @@ every storage, since nothing but the fills and the trade's terms is looked at.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from tradestore.accounting._decimal import ONE, ZERO, add, divide, exact, multip
 from tradestore.accounting.interest import interest_on
 from tradestore.accounting.profit import borrowed_amount, fee_factor, to_profit_decimals, value_at
 
-__all__ = ["Fill", "Loan", "Outcome", "Position", "Terms", "fold_fills", "outcome_of"]
+__all__ = ["Effect", "Fill", "Loan", "Outcome", "Position", "Terms", "effects_of", "fold_fills", "outcome_of"]
 
 
 class Loan(NamedTuple):
@@ -111,6 +111,26 @@ class Position:
         return float(multiply(divide(self.realized_profit, self.realized_of), exact(leverage)))
 
 
+class Effect(NamedTuple):
+    """What one fill changed, before anything is rounded. Money is in stake currency.
+
+    Attributes:
+        amount: Added or taken, in base currency; at most 0 where the fee took everything.
+        funding_fees: Counted in the profit: of an exit, all since the exit before.
+        interest: Of an exit on margin, in the currency of the loan.
+        opened: What the part that an exit sold had cost, with the opening fee.
+        closed: What the exit brought in (long) or cost (short), with fee, funding and interest.
+        position: After the fill, with the funding fees of all fills so far.
+    """
+
+    amount: Decimal
+    funding_fees: Decimal
+    interest: Decimal
+    opened: Decimal
+    closed: Decimal
+    position: Position
+
+
 class Outcome(NamedTuple):
     """What fills amount to, as the floats that a trade keeps; see :class:`Position` for their meaning.
 
@@ -145,11 +165,26 @@ def fold_fills(fills: Iterable[Fill], terms: Terms) -> Position:
         OperationalException: If the trading mode, or a margin trade's exchange, is unknown.
     """
     # Whoever makes the fills as we go must not find our context in force.
-    return _fold(list(fills), terms)
+    return _fold(list(fills), terms, None)
+
+
+def effects_of(fills: Iterable[Fill], terms: Terms) -> list[Effect]:
+    """Walk the fills as :func:`fold_fills` does, and return what each of them changed.
+
+    Args:
+        fills: In the order in which they happened.
+        terms: Of the trade.
+
+    Raises:
+        OperationalException: If the trading mode, or a margin trade's exchange, is unknown.
+    """
+    effects: list[Effect] = []
+    _fold(list(fills), terms, effects)
+    return effects
 
 
 @with_exact_operators
-def _fold(fills: Sequence[Fill], terms: Terms) -> Position:
+def _fold(fills: Sequence[Fill], terms: Terms, effects: list[Effect] | None) -> Position:
     position = Position()
     opening, closing = fee_factor(terms.fee_open, not terms.is_short), fee_factor(terms.fee_close, terms.is_short)
     funding_since_exit = ZERO
@@ -160,9 +195,10 @@ def _fold(fills: Sequence[Fill], terms: Terms) -> Position:
         amount = exact(filled)
         if fee_base:
             amount -= exact(fee_base)
+        interest = opened = closed = counted = ZERO
         if amount <= ZERO:
-            continue
-        if is_entry:
+            pass
+        elif is_entry:
             _enter(position, amount, exact(price), opening)
         else:
             interest = (
@@ -174,10 +210,21 @@ def _fold(fills: Sequence[Fill], terms: Terms) -> Position:
             )
             _leave(position, amount, to_profit_decimals(opened - closed if terms.is_short else closed - opened))
             position.funding_fees += funding_since_exit
-            funding_since_exit = ZERO
+            counted, funding_since_exit = funding_since_exit, ZERO
+        if effects is not None:
+            effects.append(
+                Effect(amount, counted, interest, opened, closed, _seen(position, funding_since_exit, terms))
+            )
     position.funding_fees += funding_since_exit
     _share_by_leverage(position, exact(terms.leverage))
     return position
+
+
+def _seen(position: Position, funding_since_exit: Decimal, terms: Terms) -> Position:
+    """Return the position as it would be if nothing followed."""
+    seen = replace(position, funding_fees=position.funding_fees + funding_since_exit)
+    _share_by_leverage(seen, exact(terms.leverage))
+    return seen
 
 
 def _enter(position: Position, amount: Decimal, price: Decimal, opening: Decimal) -> None:

@@ -3,8 +3,10 @@
 Answers go to standard output and all else to standard error, so that a pipe gets the answer alone.
 """
 
+import errno
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,20 +18,67 @@ from typing import Any, Final
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
-__all__ = ["JSON_SCHEMA", "answer", "as_json_value", "bar_of", "confirmed", "console", "tell"]
+__all__ = [
+    "JSON_SCHEMA",
+    "answer",
+    "as_json_value",
+    "bar_of",
+    "confirmed",
+    "console",
+    "printable",
+    "printable_lines",
+    "tell",
+]
 
 JSON_SCHEMA: Final = 1
 """Counts up when a document loses or renames a field; one that gets a further field keeps its number."""
+
+_ANY_WIDTH: Final = 10_000
+"""Columns that a line of a pipe may have: more than any."""
 
 _PATIENCE: Final = 1.0
 """Seconds that something may take before its progress is shown."""
 
 
+class _TerminalConsole(Console):
+    """Prints for whoever reads, and leaves it to the command's end if they go away."""
+
+    def on_broken_pipe(self) -> None:
+        """Pass the error on, which would else end the program with a code that says nothing."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+class _PlainConsole(_TerminalConsole):
+    """Prints for a pipe or a file: whole lines without colours, and tables as columns of blanks."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as ever, but tables without frames."""
+        for table in (each for each in objects if isinstance(each, Table)):
+            table.box, table.pad_edge = None, False
+            for column in table.columns:
+                column.no_wrap = True
+        with self.capture() as captured:
+            super().print(*objects, **options)
+        lines = captured.get().removesuffix("\n").split("\n")
+        self.file.writelines(f"{line.rstrip(' ')}\n" for line in lines)
+
+
 def console() -> Console:
-    """Return where answers go, as wide as the terminal; a pipe gets no colours and whole lines."""
-    width = None if sys.stdout.isatty() else 200
-    return Console(file=sys.stdout, width=width, highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Return where answers go, as wide as the terminal; a pipe gets whole lines without colours or frames."""
+    if sys.stdout.isatty():
+        return _TerminalConsole(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    return _PlainConsole(
+        file=sys.stdout,
+        force_terminal=False,
+        color_system=None,
+        width=_ANY_WIDTH,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=True,
+    )
 
 
 def answer(command: str, result: Any, show: Callable[[Console], None], *, as_json: bool) -> None:
@@ -67,6 +116,8 @@ def as_json_value(value: Any) -> Any:
             result = {str(as_json_value(key)): as_json_value(each) for key, each in value.items()}
         case _ if is_dataclass(value):
             result = {field.name: as_json_value(getattr(value, field.name)) for field in fields(value)}
+        case _ if hasattr(value, "_asdict"):
+            result = as_json_value(value._asdict())
         case Iterable() if not isinstance(value, bytes):
             result = [as_json_value(each) for each in value]
         case _:
@@ -76,7 +127,12 @@ def as_json_value(value: Any) -> Any:
 
 def tell(text: str) -> None:
     """Print a line that is not the answer, such as what is going on."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+    Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False).print(printable_lines(text))
+
+
+def printable(text: str) -> str:
+    """Return a text with its control characters spelled out: what is stored must not steer the terminal."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def confirmed(plan: Iterable[str], *, yes: bool) -> None:
@@ -98,6 +154,11 @@ def confirmed(plan: Iterable[str], *, yes: bool) -> None:
     if not typer.confirm("Do it?", err=True):
         tell("Nothing was changed.")
         raise typer.Exit(1)
+
+
+def printable_lines(text: str) -> str:
+    """Return a text of several lines with all other control characters spelled out."""
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 @contextmanager

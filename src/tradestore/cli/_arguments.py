@@ -1,10 +1,11 @@
 """Arguments that several commands have, so that they are called the same everywhere."""
 
+from datetime import datetime
 from typing import Annotated
 
 from typer import Option
 
-__all__ = ["AsJson", "DatabaseUrl", "Yes"]
+__all__ = ["AsJson", "DatabaseUrl", "Since", "Yes"]
 
 DatabaseUrl = Annotated[
     str,
@@ -21,3 +22,12 @@ DatabaseUrl = Annotated[
 AsJson = Annotated[bool, Option("--json", help="Print one JSON document for scripts.")]
 
 Yes = Annotated[bool, Option("--yes", "-y", help="Do it without asking.")]
+
+Since = Annotated[
+    datetime | None,
+    Option(
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"],
+        metavar="DATE",
+        help="From this moment on, such as 2026-03-01 or 2026-03-01T12:00:00 (UTC).",
+    ),
+]

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
@@ -9,13 +10,16 @@ from importlib.metadata import version as version_of
 from typing import Annotated, Any, NoReturn
 
 import typer
+from sqlalchemy.exc import DBAPIError
 from typer.core import TyperGroup
 
 from tradestore.cli._answers import console, tell
-from tradestore.cli.commands import status
+from tradestore.cli.commands import copy, custom_data, kv, locks, performance, report, schema, status, trades
 from tradestore.exceptions import CommitOutcomeUnknown, DatabaseBusy, TradeStoreError
 
 __all__ = ["ExitCode", "app", "run"]
+
+_LONGEST_SENTENCE = 200
 
 
 class ExitCode(IntEnum):
@@ -42,21 +46,28 @@ class ExitCode(IntEnum):
 class _Commands(TyperGroup):
     """All commands, whose failures end as a line and an exit code."""
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands by name, each with the whole first sentence of its description."""
+        found = [(name, self.get_command(ctx, name)) for name in sorted(self.list_commands(ctx))]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(_LONGEST_SENTENCE)) for name, each in found if each])
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            tell("Interrupted: what was not finished was undone.")
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
+            _interrupted()
         except (DatabaseBusy, CommitOutcomeUnknown) as e:
             _end(e, ExitCode.BUSY)
         except TradeStoreError as e:
             _end(e, ExitCode.REFUSED)
+        except (DBAPIError, sqlite3.Error) as e:
+            # What has no meaning of its own in our terms, such as a damaged file; the statement would fill the screen.
+            _end(getattr(e, "orig", None) or e, ExitCode.REFUSED)
         except OSError as e:
             if e.errno == errno.EPIPE:
-                # Python would complain once more when it closes the stream.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                _silence_output()
                 raise typer.Exit(ExitCode.PIPE_CLOSED) from None
             _end(e, ExitCode.REFUSED)
         except (typer.Abort, typer.Exit):
@@ -72,22 +83,38 @@ app = typer.Typer(
     name="tradestore",
     cls=_Commands,
     help="Look after the database that a trading bot keeps its trades in.",
-    no_args_is_help=True,
     invoke_without_command=True,
     add_completion=False,
+    # Frames would be torn by a narrow terminal, and are in the way of whoever searches a pipe.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+app.command("copy")(copy.copy)
+app.add_typer(custom_data.app, name="custom-data")
+app.command("downgrade")(schema.downgrade)
+app.command("history")(schema.history)
+app.add_typer(kv.app, name="kv")
+app.command("locks")(locks.locks)
+app.command("performance")(performance.performance)
+app.command("report")(report.report)
 app.command("status")(status.status)
+app.command("trade")(trades.trade)
+app.command("trades")(trades.trades)
+app.command("unlock")(locks.unlock)
+app.command("upgrade")(schema.upgrade)
 
 
 @app.callback()
 def _all_commands(
+    ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
 ) -> None:
     if version:
         console().print(version_of("tradestore"))
         raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        console().print(ctx.get_help())
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -99,17 +126,57 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    code = _run(arguments)
     try:
-        app(arguments)
-    except SystemExit as e:
-        return e.code if isinstance(e.code, int) else int(e.code is not None)
-    return ExitCode.DONE
+        sys.stdout.flush()
+    except OSError as e:
+        _silence_output()
+        if e.errno == errno.EPIPE:
+            return ExitCode.PIPE_CLOSED
+        if code == ExitCode.DONE:
+            tell(f"Error: {e.strerror}")
+            return ExitCode.REFUSED
+    return code
 
 
-def _end(error: Exception, code: ExitCode) -> NoReturn:
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        code = app(arguments, standalone_mode=False, prog_name="tradestore")
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except typer.Exit as e:
+        return e.exit_code
+    except typer.Abort:
+        tell("Interrupted: nothing was changed.")
+        return ExitCode.INTERRUPTED
+    except Exception as e:
+        if not hasattr(e, "format_message"):
+            raise
+        context = getattr(e, "ctx", None)
+        command = "tradestore" if context is None else context.command_path
+        tell(f"Error: {' '.join(e.format_message().split())} See: {command} --help")
+        return ExitCode.USAGE
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _interrupted() -> NoReturn:
+    tell("Interrupted: what was not finished was undone.")
+    raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def _silence_output() -> None:
+    """Drop what is left to be printed: Python would complain about it once more when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _end(error: BaseException, code: ExitCode) -> NoReturn:
     if os.environ.get("TRADESTORE_TRACEBACK"):
         raise error
     text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        text = ": ".join([error.strerror, *([str(error.filename)] if error.filename else [])])
     if code is ExitCode.BUG:
         text = f"{type(error).__name__}: {text} (a bug: please report it, with TRADESTORE_TRACEBACK=1 for all of it)"
     tell(f"Error: {text}")

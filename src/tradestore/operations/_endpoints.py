@@ -11,9 +11,10 @@ from sqlalchemy import Connection, Engine, func, select, text
 from tradestore._engine import is_memory, masked, take_write_lock
 from tradestore.constants import TRANSFER_TABLE
 from tradestore.database import Database
-from tradestore.exceptions import DatabaseBusy, DatabaseUnreachable, TransferError
+from tradestore.exceptions import DatabaseBusy, TransferError
 from tradestore.migrations import HEAD, current
 from tradestore.models import open_engine, present_tables
+from tradestore.operations.opening import refuse_unusable_file
 
 __all__ = ["PATIENCE", "End", "family", "opened", "refuse_same", "refuse_unready", "snapshot", "sole_transfer"]
 
@@ -72,11 +73,7 @@ def refuse_unready(source: Engine) -> None:
         DatabaseUnreachable: If nobody answers there.
         TransferError: If it has to be opened by ``init_db`` first, or is an unfinished copy itself.
     """
-    file = source.url.database if family(source) == "sqlite" else None
-    if file and not is_memory(source.url) and not file.startswith("file:") and not Path(file).is_file():
-        # The driver would make a new one.
-        msg = f"There is no database {masked(source.url)}: correct the path."
-        raise DatabaseUnreachable(msg)
+    refuse_unusable_file(source.url)
     if TRANSFER_TABLE in present_tables(source):
         msg = (
             f"{masked(source.url)} is an unfinished copy itself: run the transfer into it again, to its end, before "

@@ -5,7 +5,7 @@ mistypes its name, must not do either by that.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -13,22 +13,32 @@ from typing import Any, Final
 from sqlalchemy import URL, Engine, event
 from sqlalchemy.exc import DBAPIError
 
-from tradestore._engine import is_memory, masked
+from tradestore._engine import check_url, is_memory, masked
 from tradestore._errors import meaningful
 from tradestore._session import bind
+from tradestore.base import ModelBase
 from tradestore.database import Database
 from tradestore.exceptions import DatabaseReadOnly, DatabaseUnreachable, MigrationError, SchemaTooNew
-from tradestore.migrations import SchemaState, scan
+from tradestore.migrations import VERSION_TABLE, SchemaState, scan
 from tradestore.models import open_engine, present_tables, refuse_half_a_copy
 from tradestore.store import Store
 
-__all__ = ["Place", "file_of_url", "open_to_change", "open_to_read", "refuse_unusable_file"]
+__all__ = [
+    "Place",
+    "connected",
+    "file_of_url",
+    "has_tables_of_ours",
+    "open_to_change",
+    "open_to_read",
+    "refuse_no_store",
+    "refuse_unusable_file",
+]
 
 Place = str | Database
 """A database URL, or the database that is open."""
 
 _PATIENCE: Final = 5.0
-"""Seconds that an operator waits for another writer."""
+"""Seconds that an operator waits for another writer, unless the URL has a ``busy_timeout``."""
 
 _READ_ONLY: Final = {
     "sqlite": "PRAGMA query_only = ON",
@@ -114,18 +124,33 @@ def refuse_unusable_file(url: URL, *, is_reader: bool = True) -> None:
 
 
 @contextmanager
-def _opened(place: Place, *, is_reader: bool) -> Iterator[Store]:
+def connected(place: Place, *, is_reader: bool, may_be_missing: bool = False) -> Iterator[Engine]:
+    """Return the engine of a database as it is, however old or new its tables are; no model uses it.
+
+    Args:
+        place: As for :func:`open_to_read`.
+        is_reader: Whether nothing can change in it by this.
+        may_be_missing: Whether a file that is not there yet will do.
+
+    Raises:
+        OperationalException: If it cannot be opened.
+        DatabaseBusy: If others keep it locked.
+    """
     if isinstance(place, Database):
-        yield place if isinstance(place, Store) else Store(place.engine)
+        yield place.engine
         return
-    engine = open_engine(place, busy_timeout=_PATIENCE)
-    refuse_unusable_file(engine.url, is_reader=is_reader)
+    has_own = "busy_timeout" in check_url(place).query
+    engine = open_engine(place) if has_own else open_engine(place, busy_timeout=_PATIENCE)
+    file = file_of_url(engine.url)
+    if not may_be_missing or (file is not None and file.exists()):
+        refuse_unusable_file(engine.url, is_reader=is_reader)
     if is_reader:
         event.listen(engine, "connect", _keep_from_writing(_READ_ONLY[engine.dialect.name]))
     try:
-        _refuse_unready(engine)
-        bind(engine)
-        yield Store(engine)
+        if is_memory(engine.url):
+            msg = f"{masked(engine.url)} is a new, empty database in memory: give the URL of a file or of a server."
+            raise DatabaseUnreachable(msg)
+        yield engine
     except DBAPIError as e:
         own = meaningful(e)
         if own is None:
@@ -133,6 +158,40 @@ def _opened(place: Place, *, is_reader: bool) -> Iterator[Store]:
         raise own from e
     finally:
         Store(engine).close()
+
+
+def has_tables_of_ours(present: Iterable[str]) -> bool:
+    """Tell whether tables are those of a store, be it ever so old."""
+    return not {*ModelBase.metadata.tables, VERSION_TABLE}.isdisjoint(present)
+
+
+def refuse_no_store(engine: Engine, present: Collection[str]) -> None:
+    """Refuse a database that nobody has ever kept trades in.
+
+    Args:
+        engine: Of the database.
+        present: The tables that it has.
+
+    Raises:
+        MigrationError: If it has none, or only those of another program.
+    """
+    if not present:
+        msg = f"{masked(engine.url)} has no tables: no bot has used it yet, or the URL means another database."
+        raise MigrationError(msg)
+    if not has_tables_of_ours(present):
+        msg = f"{masked(engine.url)} is of another program: none of its tables is a store's. Correct the URL."
+        raise MigrationError(msg)
+
+
+@contextmanager
+def _opened(place: Place, *, is_reader: bool) -> Iterator[Store]:
+    if isinstance(place, Database):
+        yield place if isinstance(place, Store) else Store(place.engine)
+        return
+    with connected(place, is_reader=is_reader) as engine:
+        _refuse_unready(engine)
+        bind(engine)
+        yield Store(engine)
 
 
 def _keep_from_writing(statement: str) -> Any:
@@ -151,10 +210,9 @@ def _keep_from_writing(statement: str) -> Any:
 
 def _refuse_unready(engine: Engine) -> None:
     """Refuse a database whose tables are not those of this version."""
-    if is_memory(engine.url):
-        msg = f"{masked(engine.url)} is a new, empty database in memory: give the URL of a file or of a server."
-        raise DatabaseUnreachable(msg)
-    refuse_half_a_copy(engine, present_tables(engine))
+    present = present_tables(engine)
+    refuse_half_a_copy(engine, present)
+    refuse_no_store(engine, present)
     found = scan(engine)
     match found.state:
         case SchemaState.CURRENT:
@@ -162,9 +220,6 @@ def _refuse_unready(engine: Engine) -> None:
         case SchemaState.NEWER:
             msg = f"{masked(engine.url)} cannot be used: {found.blockers[0]}."
             raise SchemaTooNew(msg)
-        case SchemaState.EMPTY:
-            msg = f"{masked(engine.url)} has no tables: no bot has used it yet, or the URL means another database."
-            raise MigrationError(msg)
         case state:
             msg = (
                 f"{masked(engine.url)} is {state}: its tables are not those of this version. Nothing was changed: "

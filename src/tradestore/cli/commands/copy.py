@@ -1,0 +1,56 @@
+"""``tradestore copy``."""
+
+import os
+from typing import Annotated, Final
+
+from rich.console import Console
+from typer import Argument, Option
+
+from tradestore.cli._answers import answer, bar_of
+from tradestore.cli._arguments import AsJson
+from tradestore.cli._formats import table_of
+from tradestore.exceptions import InvalidDatabaseUrl
+from tradestore.operations.transfer import TransferProgress, transfer
+
+__all__ = ["copy"]
+
+_VARIABLE: Final = "env:"
+
+
+def copy(
+    source: Annotated[str, Argument(metavar="SRC", help="URL of the database, or env:NAME of a variable with it.")],
+    target: Annotated[str, Argument(metavar="DST", help="Likewise; tables are made where there are none.")],
+    merge: Annotated[bool, Option("--merge", help="Add to what the target has, instead of refusing that.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a database into another one, of any engine.
+
+    Every row is compared at the end. A copy that was cut short goes on when the same command is given again. Where a
+    URL has a password, put it into a variable and write env:NAME: other users of the machine can read the words of a
+    command.
+
+    Example: tradestore copy sqlite:///tradesv3.sqlite env:POSTGRES_URL
+    """
+    with bar_of("rows") as show_progress:
+
+        def tell_progress(now: TransferProgress) -> None:
+            show_progress(now.rows, now.total)
+
+        report = transfer(_url_of(source), _url_of(target), merge=merge, progress=tell_progress)
+
+    def show(console: Console) -> None:
+        rows = [(each.name, each.rows, each.copied) for each in report.tables]
+        console.print(f"{report.source} is in {report.target}, and was compared.")
+        console.print(table_of(["table", "rows", "copied"], rows, numbers=["rows", "copied"]))
+
+    answer("copy", report, show, as_json=as_json)
+
+
+def _url_of(given: str) -> str:
+    if not given.startswith(_VARIABLE):
+        return given
+    name = given.removeprefix(_VARIABLE)
+    if not os.environ.get(name):
+        msg = f"The environment has no variable {name} with a database URL: set it, such as by export {name}=…"
+        raise InvalidDatabaseUrl(msg)
+    return os.environ[name]

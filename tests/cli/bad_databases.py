@@ -1,0 +1,107 @@
+"""Databases that a command must refuse: what an operator's mistakes and accidents leave behind."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from tests.cli.stores import write_known_store
+from tradestore.constants import TRANSFER_TABLE
+from tradestore.migrations import downgrade
+from tradestore.models import open_engine
+
+__all__ = ["BAD_DATABASES", "NOBODY", "as_nobody", "locked", "with_journal"]
+
+NOBODY = 65534
+"""A user without any rights of its own."""
+
+
+def _missing(file: Path) -> None:
+    file.parent.mkdir(exist_ok=True)
+
+
+def _folder(file: Path) -> None:
+    file.mkdir()
+
+
+def _empty(file: Path) -> None:
+    file.touch()
+
+
+def _text(file: Path) -> None:
+    file.write_text("date,pair,profit\n" * 100)
+
+
+def _of_another_program(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)")
+
+
+def _damaged(file: Path) -> None:
+    with_journal(file)
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 3])
+
+
+def _newer(file: Path) -> None:
+    with_journal(file)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999_later'")
+
+
+def _older(file: Path) -> None:
+    with_journal(file)
+    engine = open_engine(f"sqlite:///{file}")
+    downgrade(engine, "0003")
+    engine.dispose()
+    for backup in file.parent.glob("*.bak"):
+        backup.unlink()
+
+
+def _half_a_copy(file: Path) -> None:
+    with_journal(file)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"CREATE TABLE {TRANSFER_TABLE} (id INTEGER PRIMARY KEY)")
+
+
+BAD_DATABASES: dict[str, Callable[[Path], None]] = {
+    "missing": _missing,
+    "folder": _folder,
+    "empty": _empty,
+    "text": _text,
+    "another program's": _of_another_program,
+    "damaged": _damaged,
+    "newer": _newer,
+    "older": _older,
+    "half a copy": _half_a_copy,
+}
+"""What makes each of them."""
+
+
+def with_journal(file: Path) -> None:
+    """Make a good store without a write-ahead log: whoever writes to it keeps readers out."""
+    write_known_store(f"sqlite:///{file}")
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Keep everybody out of a store."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Be a user without rights in the block; whoever is none anyway stays what they are."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setresuid(NOBODY, NOBODY, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)

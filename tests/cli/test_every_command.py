@@ -1,0 +1,158 @@
+"""What holds for each command: help, an example, a terminal of 80 columns, a pipe, JSON."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+from tests.cli.every_command import ENTRIES, Entry, command_names, command_tree
+from tests.cli.stores import write_known_store
+from tests.cli.terminals import COLUMNS, each_in_terminal, in_terminal
+
+DOCS = Path(__file__).parents[2] / "docs"
+FRAMES = re.compile(r"[\u2500-\u259f]")
+TREE = dict(command_tree())
+
+every_command = pytest.mark.parametrize("name", command_names())
+every_entry = pytest.mark.parametrize(("name", "entry"), ENTRIES.items(), ids=ENTRIES)
+
+
+@pytest.fixture(scope="module")
+def known_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store with the trades whose numbers are known, to be copied."""
+    file = tmp_path_factory.mktemp("known") / "tradesv3.sqlite"
+    write_known_store(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def words_of(known_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return what gives the words that try a command, on a store of its own."""
+    url = f"sqlite:///{tmp_path / 'tradesv3.sqlite'}"
+    monkeypatch.setenv("TRADESTORE_DB_URL", url)
+    shutil.copy(known_file, tmp_path)
+
+    def give(name: str, entry: Entry) -> list[str]:
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        return [*name.split(), *(word.format(url=url, folder=tmp_path / "empty") for word in entry.words)]
+
+    return give
+
+
+def test_each_command_has_an_entry() -> None:
+    assert sorted(ENTRIES) == command_names()
+
+
+@every_command
+def test_help_fits_a_terminal_and_has_an_example(name: str) -> None:
+    context = TREE[name].make_context(f"tradestore {name}", [], resilient_parsing=True)
+    context.terminal_width = COLUMNS
+    text = TREE[name].get_help(context)
+
+    assert max(map(len, text.splitlines())) <= COLUMNS
+    assert f"Example: tradestore {name}" in " ".join(text.split())
+    assert not FRAMES.search(text)
+
+
+def test_help_in_a_real_terminal(tmp_path: Path) -> None:
+    seen = in_terminal("--help", folder=tmp_path)
+    assert seen.code == 0
+    assert max(map(len, seen.text.splitlines())) <= COLUMNS
+    listed = re.findall(r"^  ([a-z-]+) ", seen.text.partition("Commands:")[2], re.MULTILINE)
+    assert sorted({name.split()[0] for name in command_names()}) == listed
+    assert "..." not in seen.text.partition("Commands:")[2], "a description was cut off"
+
+
+@every_command
+def test_json_is_offered(name: str) -> None:
+    assert any("--json" in parameter.opts for parameter in TREE[name].params)
+
+
+@every_command
+def test_documentation_has_an_example(name: str) -> None:
+    pages = [page.read_text(encoding="utf-8") for page in DOCS.glob("*.md")]
+    assert any(re.search(rf"^\$ tradestore {name}\b", page, re.MULTILINE) for page in pages)
+
+
+@every_entry
+def test_json_is_one_document(name: str, entry: Entry, words_of, command: Command) -> None:
+    outcome = command(*words_of(name, entry), "--json")
+    document = json.loads(outcome.out)
+    assert outcome.code in {0, 1}, outcome.err
+    assert list(document) == ["command", "schema", "result"]
+    assert document["command"].startswith(name)
+
+
+@every_entry
+def test_pipe_gets_plain_lines(name: str, entry: Entry, words_of, command: Command) -> None:
+    outcome = command(*words_of(name, entry))
+    assert outcome.code in {0, 1}, outcome.err
+    assert outcome.out
+    assert "\x1b" not in outcome.out + outcome.err
+    assert not FRAMES.search(outcome.out + outcome.err)
+    assert all(line == line.rstrip() for line in outcome.out.splitlines())
+
+
+def test_terminal_of_80_columns_gets_whole_lines(words_of, tmp_path: Path) -> None:
+    readers = [words_of(name, entry) for name, entry in ENTRIES.items() if not entry.changes]
+    for words, seen in zip(readers, each_in_terminal(readers, folder=tmp_path), strict=True):
+        assert seen.code in {0, 1}, (words, seen.text)
+        assert seen.text.strip(), words
+        assert max(map(len, seen.text.splitlines())) <= COLUMNS, (words, seen.text)
+        assert "…" not in seen.text, (words, "something was cut off", seen.text)
+
+
+def test_colours_are_for_terminals_that_want_them(words_of, tmp_path: Path) -> None:
+    words = words_of("trades", ENTRIES["trades"])
+    colours = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
+    plain = in_terminal(*words, folder=tmp_path, environment={"NO_COLOR": "1"})
+    assert not colours.search(plain.raw)
+
+
+def test_reader_that_goes_away_ends_it_quietly(words_of, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m tradestore status --json | head -0; exit ${{PIPESTATUS[0]}}"
+    words_of("status", ENTRIES["status"])
+    ended = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (141, "", "")
+
+
+def test_full_disk_behind_the_answer_is_told(words_of, tmp_path: Path) -> None:
+    words_of("status", ENTRIES["status"])
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "tradestore", "status"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.returncode == 3
+    assert ended.stderr == "Error: No space left on device\n"
+
+
+def test_ctrl_c_while_it_starts_ends_it_quietly(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    ended = subprocess.run(
+        [sys.executable, "-m", "tradestore", "status"],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
+
+
+def test_without_typer_the_missing_package_is_named(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise ModuleNotFoundError(\"No module named 'typer'\", name='typer')")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    ended = subprocess.run(
+        [sys.executable, "-m", "tradestore", "status"],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == "The command line needs typer: run pip install 'tradestore[cli]'.\n"
