@@ -108,9 +108,11 @@ class Story:
 
     @cached_property
     def is_funding_told(self) -> bool:
-        """Whether the orders tell the funding fees: older ones don't."""
+        """Whether the orders tell the funding fees: older ones have none, or 0, while the trade has the sum."""
         trade = self.trade
-        return trade.trading_mode != TradingMode.FUTURES or all(o.funding_fee is not None for o in self.fills)
+        if trade.trading_mode != TradingMode.FUTURES or not trade.funding_fees or trade.funding_fee_running:
+            return True
+        return all(o.funding_fee is not None for o in self.fills) and any(o.funding_fee for o in self.fills)
 
     @property
     def _fee_is_untold(self) -> bool:
