@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import text
 
-from tests.doctor.planting import CLOSED, NOWHERE, OPENED, Bed, facts_of
+from tests.doctor.planting import CLOSED, OPENED, Bed, facts_of
 from tradestore import PairLock, WalletHistory
 from tradestore._intent_model import OrderIntent
 from tradestore.custom_data import _CustomData
@@ -143,7 +143,7 @@ def bare_and_closed(bed: Bed) -> Ids:
 def orphan(bed: Bed) -> Ids:
     """The trade was deleted by hand."""
     row = bed.add_order(bed.add_closed())
-    bed.change("orders", row, ft_trade_id=NOWHERE)
+    bed.misdirect("orders", row)
     return [row]
 
 
@@ -253,7 +253,7 @@ def unfit_data(bed: Bed) -> Ids:
 def orphan_data(bed: Bed) -> Ids:
     """Of a trade that was deleted by hand."""
     row = bed.add(_data(ft_trade_id=bed.add_closed()))
-    bed.change("trade_custom_data", row, ft_trade_id=NOWHERE)
+    bed.misdirect("trade_custom_data", row)
     return [row]
 
 
@@ -282,7 +282,7 @@ def unfit_value(bed: Bed) -> Ids:
     return [bed.add(KeyValueStoreRow(key="odd", value_type="int", float_value=1.0))]
 
 
-@defect("L10")
+@defect("L10", is_alone=True)
 def beyond_limit(bed: Bed) -> Ids:
     """Another program opened a trade past the limit."""
     bed.add_computed()
@@ -476,7 +476,7 @@ def leftover(bed: Bed) -> Ids:
 def broken_reference(bed: Bed) -> Ids:
     """An intent of a trade that was deleted by hand."""
     row = bed.add(_intent(client_order_id="S09", state="void"))
-    bed.change("order_intents", row, ft_trade_id=NOWHERE)
+    bed.misdirect("order_intents", row)
     return [row]
 
 
@@ -507,6 +507,7 @@ def damaged(bed: Bed) -> Ids:
 @defect("E02", "sqlite", is_alone=True)
 def without_log(bed: Bed) -> Ids:
     """Set by another program."""
+    bed.database.engine.dispose()
     connection = sqlite3.connect(bed.file)
     connection.execute("PRAGMA journal_mode = DELETE").fetchall()
     connection.close()

@@ -26,7 +26,6 @@ def test_each_code_has_a_defect() -> None:
 @pytest.mark.needs("persistent", "one_writer")
 @pytest.mark.parametrize("planted", [each for each in DEFECTS if "sqlite" in each.engines], ids=lambda each: each.code)
 def test_one_defect_is_found_and_nothing_else(bed: Bed, planted: Defect) -> None:
-    assert not bed.look().findings
     expected = planted.plant(bed)
     found = bed.look()
     assert not found.failed
@@ -50,7 +49,7 @@ def test_a_store_with_all_defects_is_diagnosed_completely(bed: Bed, note: Callab
     assert {code: _ids(found, code) >= ids for code, ids in expected.items()} == dict.fromkeys(expected, True)
     assert {each.code for each in found.findings} == set(expected)
     for each in mine:
-        if each.is_alone and each.code not in {"E04", "L08"}:
+        if each.is_alone and each.code not in {"E02", "E04"}:
             each.plant(bed)
             assert each.code in {one.code for one in bed.look().findings}, each.code
             expected[each.code] = set()

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, inspect, literal_column, select
 
+from tradestore._revisions import differences
 from tradestore._stored_values import Kind, as_stored, kind_of
 from tradestore.base import ModelBase
 from tradestore.operations._endpoints import family
@@ -65,6 +66,13 @@ class Look:
         """The tables of the library that are there."""
         present = set(inspect(self.connection).get_table_names())
         return {name: table for name, table in ModelBase.metadata.tables.items() if name in present}
+
+    @cached_property
+    def changes(self) -> Sequence[tuple[Any, ...]]:
+        """What alembic would change to make the tables what the models say."""
+        found = differences(self.connection, ModelBase.metadata)
+        # Those of one column come together.
+        return [each for change in found for each in (change if isinstance(change, list) else [change])]
 
     def table(self, name: str) -> Table:
         """Return a table of the library.
