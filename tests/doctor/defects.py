@@ -498,9 +498,7 @@ def case_blind(bed: Bed) -> Ids:
 def damaged(bed: Bed) -> Ids:
     """A page that belongs to nothing."""
     bed.run("CREATE TABLE scratch (id INTEGER)")
-    bed.change_schema(
-        lambda connection: connection.execute("DELETE FROM sqlite_master WHERE name = 'scratch'") and None
-    )
+    bed.change_schema(lambda connection: connection.execute("DELETE FROM sqlite_master WHERE name = 'scratch'"))
     return []
 
 

@@ -186,7 +186,7 @@ class Bed:
         Trade.session.remove()
         return ids[number]
 
-    def change_schema(self, change: Callable[[sqlite3.Connection], None]) -> None:
+    def change_schema(self, change: Callable[[sqlite3.Connection], object]) -> None:
         """Change an SQLite file's list of tables by hand."""
         connection = sqlite3.connect(self.file)
         connection.execute("PRAGMA writable_schema = ON")

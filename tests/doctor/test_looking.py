@@ -8,7 +8,8 @@ from sqlalchemy import text
 from tests.builders import store, trade_with_entry
 from tests.doctor.planting import Bed
 from tests.doctor.random_trades import random_trades
-from tradestore import Database, InvalidValue, MigrationError, Trade, migrations
+from tradestore import Database, Trade, migrations
+from tradestore.exceptions import InvalidValue, MigrationError
 from tradestore.operations.doctor import CATALOGUE, KNOWN_BUGS, Severity
 from tradestore.operations.doctor.values import _before_cut
 

@@ -17,7 +17,7 @@ from tradestore.operations.doctor.catalogue import CATALOGUE
 from tradestore.operations.doctor.findings import Finding, Severity
 from tradestore.operations.doctor.surroundings import EngineFacts, Surroundings
 
-__all__ = ["Look", "NotApplicable", "as_text", "finding", "rows_that"]
+__all__ = ["Look", "NotApplicable", "as_text", "counted", "finding", "rows_that"]
 
 _MOMENT: Final = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:*"
 
@@ -160,6 +160,11 @@ def finding(
     )
 
 
+def counted(what: str, count: int) -> str:
+    """Return a sentence that is right for any number."""
+    return f"{what[0].upper()}{what[1:]}: {count}."
+
+
 def rows_that(
     look: Look, code: str, table: Table, condition: ColumnElement[bool], shown: Sequence[str], what: str
 ) -> Iterator[Finding]:
@@ -171,7 +176,7 @@ def rows_that(
         table: Which.
         condition: What is wrong with them.
         shown: The columns that are told as found.
-        what: Is wrong with them, after their number, such as ``trades end before they begin``.
+        what: Is wrong with them, such as ``trades end before they begin``.
     """
     (key,) = table.primary_key.columns
     columns = [as_stored(table.c[name], look.connection.dialect).label(f"value_{at}") for at, name in enumerate(shown)]
@@ -186,4 +191,4 @@ def rows_that(
         row[0]: {name: {"found": value} for name, value in zip(shown, row[1:], strict=True)}
         for row in found[: look.most_ids]
     }
-    yield finding(code, f"{count} {what}.", table=table.name, rows=count, ids=list(facts), facts=facts)
+    yield finding(code, counted(what, count), table=table.name, rows=count, ids=list(facts), facts=facts)

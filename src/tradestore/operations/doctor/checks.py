@@ -33,7 +33,7 @@ class StoryCheck:
     Attributes:
         code: Of what it looks for.
         table: Whose rows it names.
-        what: Is wrong with them, after their number.
+        what: Is wrong with them.
         run: Looks, and yields primary keys with facts.
     """
 
