@@ -1,6 +1,5 @@
 """`tradestore doctor` as an operator runs it."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -94,7 +93,7 @@ def test_commands_of_the_documentation_run(
     """On a clean store that is the owner's alone; the machine's own troubles may make the exit code 1."""
     text = Path(__file__).parents[2].joinpath("docs", "doctor.md").read_text(encoding="utf-8")
     lines = [line.split()[2:] for line in text.splitlines() if line.startswith("$ tradestore ")]
-    os.replace(tmp_path / "store.sqlite", tmp_path / "tradesv3.sqlite")
+    (tmp_path / "store.sqlite").replace(tmp_path / "tradesv3.sqlite")
     (tmp_path / "tradesv3.sqlite").chmod(0o600)
     monkeypatch.chdir(tmp_path)
     assert len(lines) == 5
