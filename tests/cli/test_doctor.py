@@ -19,7 +19,9 @@ MACHINE = "E"
 @pytest.fixture
 def url(database: Database, store_url: str) -> str:
     """Return the URL of a clean store that nobody has open."""
-    store(make_known_spot_long().trade)
+    trade = make_known_spot_long().trade
+    assert isinstance(trade, Trade)
+    store(trade)
     Trade.session.remove()
     database.close()
     return store_url

@@ -135,7 +135,7 @@ class Story:
 
     def agrees(self, column: str) -> bool:
         """Say whether the trade has what its orders tell, but for rounding; nothing is 0 here."""
-        found = getattr(self.trade, column) or 0.0
+        found: float = getattr(self.trade, column) or 0.0
         tolerance = self._tolerance(column)
         if abs(found - (self.expected.get(column) or 0.0)) <= tolerance:
             return True
