@@ -14,7 +14,18 @@ from sqlalchemy.exc import DBAPIError
 from typer.core import TyperGroup
 
 from tradestore.cli._answers import console, tell
-from tradestore.cli.commands import copy, custom_data, kv, locks, performance, report, schema, status, trades
+from tradestore.cli.commands import (
+    copy,
+    custom_data,
+    doctor,
+    kv,
+    locks,
+    performance,
+    report,
+    schema,
+    status,
+    trades,
+)
 from tradestore.exceptions import CommitOutcomeUnknown, DatabaseBusy, TradeStoreError
 
 __all__ = ["ExitCode", "app", "run"]
@@ -92,6 +103,7 @@ app = typer.Typer(
 )
 app.command("copy")(copy.copy)
 app.add_typer(custom_data.app, name="custom-data")
+app.command("doctor")(doctor.doctor)
 app.command("downgrade")(schema.downgrade)
 app.command("history")(schema.history)
 app.add_typer(kv.app, name="kv")
