@@ -3,14 +3,17 @@
 from tradestore.operations.backup._keeping import Backup, list_backups, verify_backup
 from tradestore.operations.backup._making import back_up
 from tradestore.operations.backup._manifest import Kind, Manifest, Sealing, Verification
+from tradestore.operations.backup._restoring import RestoreReport, restore
 
 __all__ = [
     "Backup",
     "Kind",
     "Manifest",
+    "RestoreReport",
     "Sealing",
     "Verification",
     "back_up",
     "list_backups",
+    "restore",
     "verify_backup",
 ]

@@ -18,7 +18,7 @@ from tradestore.exceptions import BackupError, DatabaseBusy
 from tradestore.operations.backup._manifest import Manifest, manifest_of, written_form
 from tradestore.operations.backup._packing import write_private
 
-__all__ = ["Workplace", "free_name", "keep_backup", "scratch_folder", "synced", "workplace"]
+__all__ = ["Workplace", "free_name", "keep_backup", "part_folder", "scratch_folder", "synced", "workplace"]
 
 _PARTS: Final = ".tradestore-backup.part"
 _LOCK: Final = ".tradestore-backup.lock"
@@ -67,6 +67,30 @@ def scratch_folder() -> Iterator[Path]:
     """Yield a folder for its owner alone, until the end of the block."""
     with tempfile.TemporaryDirectory(prefix="tradestore-") as name:
         yield Path(name)
+
+
+@contextmanager
+def part_folder(target: Path) -> Iterator[Path]:
+    """Yield a folder beside a file, for what will take its place, until the end of the block.
+
+    Raises:
+        BackupError: If it cannot be made.
+        DatabaseBusy: If another restore of the same file is under way.
+    """
+    parts = target.with_name(f".{target.name}.restore.part")
+    try:
+        parts.mkdir(mode=0o700, exist_ok=True)
+    except OSError as e:
+        msg = f"Nothing can be written beside {target} ({e.strerror}). Nothing was changed: run as its owner."
+        raise BackupError(msg) from e
+    with _alone(parts):
+        for left in parts.iterdir():
+            if left.name != _LOCK:
+                left.unlink()
+        try:
+            yield parts
+        finally:
+            shutil.rmtree(parts)
 
 
 @contextmanager
@@ -136,7 +160,7 @@ def _lock(folder: Path) -> sqlite3.Connection:
         if lock is not None:
             lock.close()
         if getattr(e, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
-            msg = f"Another backup into {folder} is under way: wait for it to end."
+            msg = f"Another backup or restore works in {folder}: wait for it to end."
             raise DatabaseBusy(msg) from e
         msg = f"Nothing can be written into {folder} ({e}): give another folder, or run as its owner."
         raise BackupError(msg) from e

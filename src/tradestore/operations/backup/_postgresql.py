@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, inspect, select
 
 from tradestore.exceptions import BackupError
 from tradestore.operations.backup._programs import feed, output_of, program, version_of, write_secret
@@ -13,7 +13,6 @@ from tradestore.operations.backup._programs import feed, output_of, program, ver
 __all__ = ["dumped", "load", "read_through"]
 
 _OWN_NAMES: Final = {"database": "dbname", "username": "user"}
-_ENDING: Final = "could not be used"
 
 
 @contextmanager
@@ -55,6 +54,8 @@ def load(engine: Engine, chunks: Iterable[bytes], secrets: Path, *, replacing: b
     """
     with engine.connect() as connection:
         schema = connection.scalar(select(func.current_schema()))
+        if replacing:
+            _refuse_used(connection)
     words = [
         program("pg_restore"),
         "--single-transaction",
@@ -76,6 +77,14 @@ def read_through(chunks: Iterable[bytes]) -> None:
     feed([program("pg_restore"), "--file=/dev/null"], {}, chunks)
 
 
+def _refuse_used(connection: Connection) -> None:
+    """Wait for those who use the tables, but not for ever, as a dump that is loaded would."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    names = [quote(name) for name in inspect(connection).get_table_names()]
+    connection.exec_driver_sql(f"LOCK TABLE {', '.join(names)} IN ACCESS EXCLUSIVE MODE")
+    connection.rollback()
+
+
 def _dbname() -> list[str]:
     return ["--no-password", "--dbname=service=tradestore"]
 
@@ -87,7 +96,7 @@ def _variables(engine: Engine, secrets: Path) -> dict[str, str]:
     password = str(given.pop("password", "") or "")
     lines = [f"{name}={value}" for name, value in given.items() if value is not None]
     if any("\n" in part for part in (*lines, password)):
-        msg = f"The database URL has a line break in it, which pg_dump cannot be given: it {_ENDING}."
+        msg = "The database URL has a line break in it, which pg_dump cannot be told: use the portable format."
         raise BackupError(msg)
     service = write_secret(secrets, "\n".join(["[tradestore]", *lines, ""]))
     variables = {"PGSERVICEFILE": str(service), "PGTZ": "UTC", "PGAPPNAME": "tradestore backup"}
