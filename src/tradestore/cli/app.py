@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from tradestore.cli._answers import console, tell
-from tradestore.cli.commands import status
+from tradestore.cli.commands import backup, status
 from tradestore.exceptions import CommitOutcomeUnknown, DatabaseBusy, TradeStoreError
 
 __all__ = ["ExitCode", "app", "run"]
@@ -78,6 +78,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+app.command("backup")(backup.backup)
+app.command("backup-verify")(backup.backup_verify)
+app.command("backups")(backup.backups)
+app.command("restore")(backup.restore_backup)
 app.command("status")(status.status)
 
 
