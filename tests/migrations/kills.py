@@ -33,7 +33,7 @@ Work = Callable[[str], object]
 Side = Literal["before", "after"]
 
 TIMEOUT = 60.0
-FILE_STEPS: tuple[tuple[Any, str], ...] = ((os, "fsync"), (Path, "rename"), (Path, "unlink"))
+FILE_STEPS: tuple[tuple[Any, str], ...] = ((os, "fsync"), (Path, "rename"), (Path, "replace"), (Path, "unlink"))
 
 
 class Point(NamedTuple):
