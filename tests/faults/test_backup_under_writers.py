@@ -66,10 +66,9 @@ def test_copy_is_one_moment_and_nobody_waits_for_long(
 
 def _check(url: str, before: list[int], after: list[int]) -> None:
     with plain_engine(url) as engine, engine.connect() as connection:
-        orders = dict(
-            connection.execute(text("SELECT ft_trade_id, count(*) FROM orders GROUP BY ft_trade_id")).tuples()
-        )
-        trades = dict(connection.execute(text("SELECT id, enter_tag FROM trades")).tuples())
+        counting = text("SELECT ft_trade_id, count(*) FROM orders GROUP BY ft_trade_id")
+        orders = {row[0]: row[1] for row in connection.execute(counting)}
+        trades = {row[0]: row[1] for row in connection.execute(text("SELECT id, enter_tag FROM trades"))}
     assert orders == dict.fromkeys(trades, 2)
     for writer in range(WRITERS):
         numbers = sorted(int(tag.split()[1]) for tag in trades.values() if tag.split()[0] == f"w{writer}")

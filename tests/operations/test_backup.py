@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from tests.builders import store, trade_with_entry
 from tests.capabilities import Backend
 from tests.faults.small_disks import files_limited, mounted
 from tests.operations.furniture import furnish, tell
 from tests.servers import PASSWORD, USER, Server
-from tradestore import init_db
+from tradestore import Trade, init_db
 from tradestore.exceptions import (
     BackupError,
     DatabaseBusy,
@@ -248,6 +249,21 @@ def test_older_ones_stay_when_the_new_one_is_not_equal(
         back_up(source_url, folder, keep=1)
     assert visible(folder) == [first.path.name, f"{first.path.name}.json"]
     assert verify_backup(first.path).restored
+
+
+def test_doctor_looks_at_what_was_restored(tmp_path: Path, folder: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'bot.sqlite'}"
+    database = init_db(url)
+    store(trade_with_entry())
+    Trade.session.remove()
+    assert back_up(database, folder).manifest.verified.findings == 0
+    assert Trade.session.bind is database.engine
+    tell(url, "UPDATE trades SET amount = -5")
+    found = back_up(database, folder).manifest.verified
+    assert found.restored
+    assert found.findings is not None
+    assert found.findings >= 1
+    database.close()
 
 
 def test_two_at_once_into_one_folder(source_url: str, folder: Path) -> None:

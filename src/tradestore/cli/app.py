@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from tradestore.cli._answers import console, tell
-from tradestore.cli.commands import backup, status
+from tradestore.cli.commands import backup, doctor, status
 from tradestore.exceptions import CommitOutcomeUnknown, DatabaseBusy, TradeStoreError
 
 __all__ = ["ExitCode", "app", "run"]
@@ -82,6 +82,7 @@ app.command("backup")(backup.backup)
 app.command("backup-verify")(backup.backup_verify)
 app.command("backups")(backup.backups)
 app.command("restore")(backup.restore_backup)
+app.command("doctor")(doctor.doctor)
 app.command("status")(status.status)
 
 

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import Engine
 
 from tradestore._engine import masked
+from tradestore.database import Database
 from tradestore.exceptions import BackupError
+from tradestore.migrations import HEAD, current
 from tradestore.models import open_engine
 from tradestore.operations._endpoints import family
 from tradestore.operations.backup import _mariadb, _postgresql
@@ -17,10 +20,15 @@ from tradestore.operations.backup._progress import Progress
 from tradestore.operations.backup._scratch import scratch_database
 from tradestore.operations.backup._sqlite_files import fault_of, url_of
 from tradestore.operations.content import StoreContent, content_hash
+from tradestore.operations.doctor import Severity, diagnose
 
 __all__ = ["SERVERS", "refuse_other_content", "restored", "verify"]
 
-SERVERS = {Kind.POSTGRESQL: "postgresql", Kind.MARIADB: "mysql"}
+SERVERS: Final = {Kind.POSTGRESQL: "postgresql", Kind.MARIADB: "mysql"}
+"""Which server a dump needs."""
+
+_OF_ROWS: Final = ("T", "O", "L", "N")
+"""What the doctor looks at: the place of a scratch copy tells nothing."""
 """Which server a dump needs."""
 
 
@@ -47,7 +55,8 @@ def verify(
         if engine is not None:
             progress("comparing", 0, None)
             refuse_other_content(backup, manifest.content, content_hash(engine))
-            return Verification(True, "restored into scratch, and every row compared by content hash")
+            findings = _findings(engine)
+            return Verification(True, "restored into scratch, and every row compared by content hash", findings)
     _read_through(backup, manifest, key)
     reason = "no server was given" if server is None else f"the user may make no database on {masked(server.url)}"
     return Verification(
@@ -108,6 +117,15 @@ def refuse_other_content(backup: Path, expected: StoreContent, found: StoreConte
         "take another backup, and look after the disk."
     )
     raise BackupError(msg)
+
+
+def _findings(engine: Engine) -> int | None:
+    """Return how many things the doctor would have somebody look at, None if he does not know such tables."""
+    if current(engine) != HEAD:
+        return None
+    # As a database that is open: a URL would be taken for the one that all models use from now on.
+    found = diagnose(Database(engine), only=_OF_ROWS)
+    return len(found.failed) + sum(finding.severity is not Severity.INFO for finding in found.findings)
 
 
 def _written(chunks: Iterator[bytes], path: Path) -> Path:
