@@ -22,6 +22,8 @@ class _Heard:
 
     def __init__(self, writer: Child) -> None:
         self.writer = writer
+        self.stored: int
+        self.longest: float
         self.stored, self.longest = writer.hear_one()
 
     def listen(self) -> int:

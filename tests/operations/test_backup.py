@@ -30,6 +30,7 @@ from tradestore.exceptions import (
 )
 from tradestore.operations.backup import _making as making
 from tradestore.operations.backup import back_up, list_backups, restore, verify_backup
+from tradestore.operations.backup._packing import pack
 from tradestore.operations.content import content_hash
 
 LOCK = ".tradestore-backup.lock"
@@ -232,7 +233,6 @@ def test_older_ones_stay_when_the_new_one_is_not_equal(
 ) -> None:
     """A copy that lost a row on the way is found, removed, and replaces nothing."""
     first = back_up(source_url, folder, keep=1)
-    pack = making.pack
 
     def pack_another(chunks, path, compression, seal):
         original = path.parent / "original"
