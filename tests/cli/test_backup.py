@@ -62,6 +62,7 @@ class TestWithFile:
         assert path.name in command("backups", tmp_path / "b").out
         assert "restored into scratch" in command("backup-verify", path).out
         assert f"restored from {path}" in command("restore", path, "-d", f"sqlite:///{tmp_path / 'x.sqlite'}").out
+        assert f"{path}: restored" in command("backup-verify", tmp_path / "b").out
         assert "There are no backups" in command("backups", tmp_path).out
 
     def test_passphrase_from_the_environment_and_from_a_file(

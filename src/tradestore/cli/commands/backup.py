@@ -18,6 +18,7 @@ from tradestore.operations.backup import (
     Format,
     Progress,
     back_up,
+    existing,
     list_backups,
     read_manifest,
     restore,
@@ -36,7 +37,9 @@ KeyFile = Annotated[
         help=f"A file whose first line is the passphrase; without it, the variable {_KEY} has it.",
     ),
 ]
-BackupFile = Annotated[Path, Argument(metavar="FILE", help="The backup; its manifest lies beside it.")]
+BackupFile = Annotated[
+    Path, Argument(metavar="FILE", help="The backup, its manifest beside it; or a folder for its newest one.")
+]
 
 
 def backup(
@@ -109,8 +112,9 @@ def backup_verify(
 ) -> None:
     """Prove a backup once more: restore it into scratch and compare every row.
 
-    Example: tradestore backup-verify backups/tradesv3-20260301T120000Z.sqlite.gz
+    Example: tradestore backup-verify backups
     """
+    file = existing(file)
     with bar_of("verifying") as bar:
         found = verify_backup(file, key=_key_of(file, key_file), server=server, progress=_shown(bar))
     answer("backup-verify", found, lambda console: console.print(f"{file}: {found.how}."), as_json=as_json)
@@ -130,8 +134,9 @@ def restore_backup(
 ) -> None:
     """Bring a backup back, or some of its trades.
 
-    Example: tradestore restore backups/tradesv3-20260301T120000Z.sqlite.gz --db-url sqlite:///restored.sqlite
+    Example: tradestore restore backups --db-url sqlite:///restored.sqlite
     """
+    file = existing(file)
     manifest = read_manifest(file)
     if force or trade:
         confirmed(_plan(file, manifest.made_at, trade), yes=yes)
@@ -167,8 +172,7 @@ def _row(each: Backup) -> tuple[str, ...]:
 
 
 def _key_of(file: Path, key_file: Path | None) -> str | None:
-    is_encrypted = file.is_file() and read_manifest(file).encryption is not None
-    return _passphrase(key_file) if is_encrypted else None
+    return None if read_manifest(file).encryption is None else _passphrase(key_file)
 
 
 def _passphrase(key_file: Path | None) -> str:

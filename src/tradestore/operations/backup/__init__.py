@@ -1,7 +1,7 @@
 """Backups that were proved before they are needed, and their way back."""
 
 from tradestore.operations.backup._capture import Format
-from tradestore.operations.backup._keeping import Backup, list_backups, verify_backup
+from tradestore.operations.backup._keeping import Backup, existing, list_backups, verify_backup
 from tradestore.operations.backup._making import back_up
 from tradestore.operations.backup._manifest import Kind, Manifest, Sealing, Verification, read_manifest
 from tradestore.operations.backup._packing import Compression
@@ -19,6 +19,7 @@ __all__ = [
     "Sealing",
     "Verification",
     "back_up",
+    "existing",
     "list_backups",
     "read_manifest",
     "restore",

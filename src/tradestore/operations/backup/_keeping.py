@@ -56,7 +56,7 @@ def verify_backup(
     """Prove a backup once more: read it to its end, restore it into scratch, and compare every row.
 
     Args:
-        path: The file.
+        path: The file, or a folder for its newest one.
         key: Its passphrase, if it is encrypted.
         server: On which a dump of a server is restored, into a database of its own that is dropped afterwards. Without
             one, or without the right to make a database there, a dump is only read to its end.
@@ -67,8 +67,8 @@ def verify_backup(
         MissingPackage: If the package that decrypts is not installed.
         DatabaseFull: If there is no room for the scratch.
     """
-    backup = Path(path)
-    manifest = read_manifest(existing(backup))
+    backup = existing(path)
+    manifest = read_manifest(backup)
     with however_long(), meaningful_errors(), room_told(), scratch_folder() as scratch:
         if server is None:
             return verify(backup, manifest, key, scratch, None, progress)
@@ -76,12 +76,15 @@ def verify_backup(
             return verify(backup, manifest, key, scratch, engine, progress)
 
 
-def existing(backup: Path) -> Path:
-    """Return a backup's name.
+def existing(place: Path | str) -> Path:
+    """Return a backup's name; that of a folder's newest one for a folder.
 
     Raises:
-        BackupError: If there is no such file.
+        BackupError: If there is no such file, or no backup in the folder.
     """
+    backup = Path(place)
+    if backup.is_dir() and (found := list_backups(backup)):
+        return found[0].path
     if not backup.is_file():
         msg = f"There is no backup {backup}: correct the path, or look at `tradestore backups` of its folder."
         raise BackupError(msg)

@@ -96,7 +96,7 @@ def restore(
     a server of its kind.
 
     Args:
-        backup: Its file, with its manifest beside it.
+        backup: Its file, with its manifest beside it; or a folder for its newest one.
         target: A database URL. With ``trades`` also a database that is open.
         force: Replace what is there. Else a target that has a file, or rows, is refused.
         trades: Ids of the trades to be put into the target, with their orders and custom data, instead of all; they
@@ -117,7 +117,7 @@ def restore(
         DatabaseUnreachable: If nobody answers there.
         MissingPackage: If the package that decrypts is not installed.
     """
-    path = existing(Path(backup))
+    path = existing(backup)
     errand = _Errand(path, read_manifest(path), key, force, progress)
     with however_long(), meaningful_errors(), room_told(), opened(target) as engine:
         if is_memory(engine.url) and trades is None:
