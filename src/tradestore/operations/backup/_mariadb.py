@@ -89,7 +89,9 @@ def _locked(engine: Engine) -> Iterator[None]:
     """Let nobody write to the tables during the block."""
     with engine.connect() as connection:
         preparer = connection.dialect.identifier_preparer
-        names = [preparer.quote_identifier(name) for name in inspect(connection).get_table_names()]
+        # Parents first, as units of work write them: in another order, one of them could be chosen to end a deadlock.
+        found = inspect(connection).get_sorted_table_and_fkc_names()
+        names = [preparer.quote_identifier(name) for name, _ in found if name is not None]
         try:
             connection.exec_driver_sql(f"LOCK TABLES {', '.join(f'{name} READ' for name in names)}")
             yield
