@@ -10,6 +10,7 @@
     │   ├── DatabaseFull              (also OSError) no room on the disk
     │   ├── MigrationError
     │   │   └── SchemaTooNew          written by a newer library: refused before anything is read
+    │   ├── BackupError               a backup cannot be made, is not good, or cannot be restored there
     │   └── TransferError             one database cannot be copied into another, or not as a whole
     │       ├── TargetNotEmpty        the other one has rows of its own
     │       └── TransferConflict      both have a row of the same id or key, with different content
@@ -29,6 +30,7 @@ what to do next; none of them ever holds a password.
 """
 
 __all__ = [
+    "BackupError",
     "CommitOutcomeUnknown",
     "ConnectionLost",
     "DatabaseBusy",
@@ -93,6 +95,10 @@ class MigrationError(OperationalException):
 
 class SchemaTooNew(MigrationError):
     """The database was written by a newer version of the library."""
+
+
+class BackupError(OperationalException):
+    """A backup cannot be made, is not good, or cannot be restored where it was to be."""
 
 
 class TransferError(OperationalException):

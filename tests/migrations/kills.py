@@ -33,7 +33,10 @@ Work = Callable[[str], object]
 Side = Literal["before", "after"]
 
 TIMEOUT = 60.0
-FILE_STEPS: tuple[tuple[Any, str], ...] = ((os, "fsync"), (Path, "rename"), (Path, "unlink"))
+FILE_STEPS: tuple[tuple[Any, str], ...] = (
+    (os, "fsync"),
+    *((Path, name) for name in ("hardlink_to", "rename", "replace", "unlink")),
+)
 
 
 class Point(NamedTuple):

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from tradestore.cli._answers import console, tell
 from tradestore.cli.commands import (
+    backup,
     copy,
     custom_data,
     doctor,
@@ -101,6 +102,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+app.command("backup")(backup.backup)
+app.command("backup-verify")(backup.backup_verify)
+app.command("backups")(backup.backups)
 app.command("copy")(copy.copy)
 app.add_typer(custom_data.app, name="custom-data")
 app.command("doctor")(doctor.doctor)
@@ -110,6 +114,7 @@ app.add_typer(kv.app, name="kv")
 app.command("locks")(locks.locks)
 app.command("performance")(performance.performance)
 app.command("report")(report.report)
+app.command("restore")(backup.restore_backup)
 app.command("status")(status.status)
 app.command("trade")(trades.trade)
 app.command("trades")(trades.trades)
