@@ -29,6 +29,7 @@ FLOORS = (
         "local_order",
         "local_pairlock",
         "local_trade",
+        "_exported_columns",
         "_book",
         "_database_only",
         "_exchange_dict",
