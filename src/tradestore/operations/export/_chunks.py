@@ -48,13 +48,11 @@ class Chunk:
 
 
 class Export(Protocol):
-    """What can be imported.
+    """What can be imported."""
 
-    Attributes:
-        tables: That it has, and how many rows of each; None if nothing tells.
-    """
-
-    tables: Mapping[ExportedTable, int | None]
+    @property
+    def tables(self) -> Mapping[ExportedTable, int | None]:
+        """What it has, and how many rows of each; None if nothing tells."""
 
     def chunks(self, size: int) -> Iterator[Chunk]:
         """Yield all rows, some at a time; those of a table after those that they refer to."""

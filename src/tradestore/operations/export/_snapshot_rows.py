@@ -145,7 +145,7 @@ def _refuse_unfit(table: ExportedTable, columns: Columns) -> None:
         raise InvalidValue(msg)
 
 
-def _are_proper(texts: Sequence[str | None]) -> bool:
+def _are_proper(texts: Sequence[Any]) -> bool:
     together = "".join(text for text in texts if text is not None)
     if together.isascii():
         return True
