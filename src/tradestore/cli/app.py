@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from tradestore.cli._answers import console, tell
-from tradestore.cli.commands import status
+from tradestore.cli.commands import export, status, views
 from tradestore.exceptions import CommitOutcomeUnknown, DatabaseBusy, TradeStoreError
 
 __all__ = ["ExitCode", "app", "run"]
@@ -78,7 +78,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+app.command("export")(export.export)
+app.command("import")(export.import_export)
 app.command("status")(status.status)
+app.add_typer(views.app, name="views")
 
 
 @app.callback()

@@ -3,7 +3,7 @@
 A view of a version never changes. What is to be shown otherwise becomes a further version beside it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ from sqlalchemy import (
 from tradestore._exported_columns import EXPORTED_TABLES, ColumnType
 from tradestore.base import ModelBase
 
-__all__ = ["VIEW_NAMES", "ReadView", "ViewColumn", "views_on"]
+__all__ = ["ReadView", "ViewColumn", "views_on"]
 
 _TRADES: Final = ModelBase.metadata.tables["trades"]
 _ORDERS: Final = ModelBase.metadata.tables["orders"]
@@ -121,8 +121,17 @@ _MARIADB: Final = _Engine("mysql")
 _ENGINES: Final = {name: _Engine(name) for name in ("sqlite", "postgresql")}
 
 _OF_CLOSED: Final = frozenset(
-    {"is_open", "closed_at", "closed_unix", "duration_seconds", "close_rate", "profit_ratio", "profit_abs"}
-) | {"exit_reason"}
+    {
+        "is_open",
+        "closed_at",
+        "closed_unix",
+        "close_rate",
+        "duration_seconds",
+        "exit_reason",
+        "profit_abs",
+        "profit_ratio",
+    }
+)
 
 
 def _trade_columns(engine: _Engine) -> list[ViewColumn]:
@@ -257,7 +266,3 @@ def _query(columns: Sequence[ViewColumn]) -> Select[Any]:
 
 def _view(name: str, meaning: str, columns: Sequence[ViewColumn], *conditions: Any) -> ReadView:
     return ReadView(name, meaning, columns, _query(columns).where(*conditions))
-
-
-VIEW_NAMES: Final[Mapping[str, str]] = {view.name: view.meaning for view in views_on("sqlite")}
-"""All views, and what a row of each is."""

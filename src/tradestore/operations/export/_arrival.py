@@ -92,7 +92,7 @@ class Arrival:
             own = chunk.column(name)
             wanted = {each for each in own if each is not None}
             known: dict[int | None, int | None] = {None: None}
-            known.update(self._numbers.known(parent, wanted))
+            known.update(self._numbers.known(parent, wanted).items())
             known |= {row_id: row_id for row_id in self._there(parent, wanted - known.keys())}
             for line, row_id in zip(chunk.lines, own, strict=True):
                 if row_id not in known:
