@@ -18,8 +18,8 @@ __all__ = ["cells_of", "moment_cell", "number_cell", "parser_of", "read_moment",
 _APOSTROPHE: Final = "'"
 # With blanks before it, some programs find a formula all the same; the last four are the wide forms of the first.
 _FORMULA: Final = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n']")  # noqa: RUF001 - they are meant
-_COUNT: Final = re.compile(r"-?\d{1,19}")
-_NUMBER: Final = re.compile(r"-?(?:\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|inf|nan)")
+_COUNT: Final = re.compile(r"-?[0-9]{1,19}")
+_NUMBER: Final = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|inf|nan)")
 _LARGEST: Final = 2**63
 
 
