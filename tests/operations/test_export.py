@@ -8,8 +8,8 @@ import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pandas
-import polars
+import pandas as pd
+import polars as pl
 import pyarrow.parquet
 import pytest
 
@@ -82,7 +82,7 @@ def test_json_lines_have_an_object_for_each_trade(one_trade: str, tmp_path: Path
 
 
 def test_parquet_as_others_read_it(one_trade: str, tmp_path: Path) -> None:
-    """pyarrow's own types, and what pandas and polars make of them."""
+    """The types of pyarrow, and what pandas and polars make of them."""
     export_trades(one_trade, tmp_path / "trades.parquet", what="trades")
     schema = pyarrow.parquet.read_schema(tmp_path / "trades.parquet")
     assert json.loads(schema.metadata[b"tradestore_export"])["tradestore_export"] == 1
@@ -93,11 +93,11 @@ def test_parquet_as_others_read_it(one_trade: str, tmp_path: Path) -> None:
         "double",
         "timestamp[us, tz=UTC]",
     ]
-    (row,) = polars.read_parquet(tmp_path / "trades.parquet").to_dicts()
+    (row,) = pl.read_parquet(tmp_path / "trades.parquet").to_dicts()
     assert (row["id"], row["close_profit"], row["open_date"]) == (7, 0.1 + 0.2, MOMENT)
     assert (row["exit_reason"], row["enter_tag"], row["strategy"]) == ("=1+1", "", None)
-    frame = pandas.read_parquet(tmp_path / "trades.parquet")
-    assert frame.open_date[0] == pandas.Timestamp(MOMENT)
+    frame = pd.read_parquet(tmp_path / "trades.parquet")
+    assert frame.open_date[0] == pd.Timestamp(MOMENT)
     assert frame.close_profit_abs[0] == -1.5
 
 
@@ -125,7 +125,7 @@ def test_numbers_that_are_not_finite(one_trade: str, tmp_path: Path) -> None:
     assert (row["stop_loss"], row["max_rate"]) == ("inf", "-inf")
     found = json.loads((tmp_path / "trades.jsonl").read_bytes().splitlines()[1])
     assert (found["stop_loss"], found["max_rate"]) == ("inf", "-inf")
-    assert polars.read_parquet(tmp_path / "trades.parquet")["stop_loss"].to_list() == [math.inf]
+    assert pl.read_parquet(tmp_path / "trades.parquet")["stop_loss"].to_list() == [math.inf]
 
 
 @pytest.fixture

@@ -70,8 +70,11 @@ def test_every_moment_count_and_flag_comes_back(moment: datetime, count: int, fl
 @pytest.mark.parametrize(
     ("column_type", "cell"),
     [
-        *((ColumnType.NUMBER, cell) for cell in ("1,5", "1_0", " 1", "0x1", "infinity", "1e400", "١", "--1", "1.5.1")),
-        *((ColumnType.COUNT, cell) for cell in ("1.0", "1e3", str(2**63), "9" * 5000, "one", "٣ ")),
+        *(
+            (ColumnType.NUMBER, cell)
+            for cell in ("1,5", "1_0", " 1", "0x1", "infinity", "1e400", "\u0661", "--1", "1.5.1")
+        ),
+        *((ColumnType.COUNT, cell) for cell in ("1.0", "1e3", str(2**63), "9" * 5000, "one", "\u0663")),
         *((ColumnType.FLAG, cell) for cell in ("1", "yes", "t")),
         *(
             (ColumnType.MOMENT, cell)
