@@ -20,8 +20,8 @@ CHECKOUT = Path(__file__).parents[2]
 TRADES: Table = ModelBase.metadata.tables["trades"]
 ORDERS: Table = ModelBase.metadata.tables["orders"]
 
-BATCH = 50
-SLACK = 600_000
+BATCH = 25
+SLACK = 400_000
 """Bytes; the rows by which the two differ take many times as many."""
 RSS_SLACK = 24 * 2**20
 """Bytes; the further 90,000 trades with their orders take about 500 MB as Python's objects."""
@@ -64,10 +64,10 @@ def _peak(work: Callable[[], object]) -> int:
 
 @pytest.mark.needs("persistent", "first_driver")
 def test_memory_does_not_grow(store_url: str, tmp_path: Path) -> None:
-    """Ten times as many rows take about the same, in every format, on the way out and on the way in."""
+    """Eight times as many rows take about the same, in every format, on the way out and on the way in."""
     init_db(store_url).close()
     peaks: dict[int, dict[str, int]] = {}
-    for count in (100, 1000):
+    for count in (50, 400):
         _emptied(store_url)
         _fill(store_url, 1, count)
         peaks[count] = found = {}
@@ -88,7 +88,7 @@ def test_memory_does_not_grow(store_url: str, tmp_path: Path) -> None:
             found[f"import {file_format}"] = _peak(
                 lambda target=target: import_trades(target, _emptied(store_url), batch_size=BATCH)
             )
-    growth = {name: peaks[1000][name] - peaks[100][name] for name in peaks[100]}
+    growth = {name: peaks[400][name] - peaks[50][name] for name in peaks[50]}
     assert max(growth.values()) < SLACK, growth
 
 
