@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from tests.builders import CLOSED, OPENED, closed_trade, order, store, trade, trade_with_entry
+from tests.builders import CLOSED, OPENED, closed_trade, order, store, trade
 from tests.operations.furniture import plain_engine, tell
 from tradestore import ModelBase, PairLock, Store, Trade, init_db, migrations
 from tradestore.exceptions import DatabaseUnreachable, OperationalException
