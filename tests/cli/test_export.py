@@ -173,7 +173,7 @@ def test_ctrl_c_leaves_nothing(two_in_a_file: str, tmp_path: Path, command: Comm
         "from sqlalchemy import Engine, event\n"
         "from tradestore.cli.app import run\n"
         "def press(connection, cursor, statement, *rest):\n"
-        "    if 'orders' in statement and statement.startswith(('INSERT', 'SELECT orders.average AS')):\n"
+        "    if 'INSERT INTO orders' in statement or ('FROM orders' in statement and 'BETWEEN' in statement):\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"
         "event.listen(Engine, 'after_cursor_execute', press)\n"
         f"raise SystemExit(run({[*words, '-d', two_in_a_file]!r}))\n"
