@@ -17,7 +17,7 @@ from tradestore.operations._view_columns import views_on
 from tradestore.operations.views import create_views
 
 PAGE = (Path(__file__).parents[1] / "docs" / "export.md").read_text(encoding="utf-8")
-DESCRIBED = {**EXPORTED_TABLES, **{view.name: view for view in views_on("sqlite")}}
+DESCRIBED: dict[str, Any] = {**EXPORTED_TABLES, **{view.name: view for view in views_on("sqlite")}}
 
 
 def _blocks(language: str) -> list[str]:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import polars as pl
 import pytest
+from sqlalchemy import true
 
 from tests.builders import CLOSED, OPENED, closed_trade, local_order, local_trade, store, trade_with_entry
 from tradestore import Order, Store, Trade
@@ -62,7 +63,7 @@ def test_polars(two_trades: Store) -> None:
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_filters_and_nothing(two_trades: Store, library) -> None:
-    assert len(Trade.to_dataframe(trade_filter=Trade.is_open, library=library)) == 1
+    assert len(Trade.to_dataframe(trade_filter=Trade.is_open == true(), library=library)) == 1
     nothing = Trade.to_dataframe(trade_filter=Trade.pair == "X/Y", library=library)
     assert len(nothing) == 0
     assert tuple(nothing.columns) == EXPORTED_TABLES["trades"].names

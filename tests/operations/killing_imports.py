@@ -17,7 +17,7 @@ from tradestore.operations.export import import_trades
 
 def main(source: str, target: str) -> None:
     """Kill until one comes to its end."""
-    rows = []
+    rows: list[int] = []
     for step in count(1):
         child = os.fork()
         if child == 0:

@@ -248,10 +248,10 @@ def test_cut_short_it_leaves_nothing(one_trade: str, tmp_path: Path, target: str
     def stop(_step: ExportProgress) -> None:
         raise error
 
-    before = sorted(tmp_path.iterdir())
+    nothing = sorted(tmp_path.iterdir())
     with pytest.raises((KeyboardInterrupt, ExportError)):
         export_trades(one_trade, tmp_path / target, what=what, progress=stop)
-    assert sorted(tmp_path.iterdir()) == before
+    assert sorted(tmp_path.iterdir()) == nothing
     export_trades(one_trade, tmp_path / target, what=what)
     before = sorted((file, file.stat().st_ino) for file in tmp_path.rglob("*"))
     with pytest.raises((KeyboardInterrupt, ExportError)):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from sqlalchemy import Table, delete, insert
 from tests.operations.furniture import plain_engine, row_of
 from tradestore import ModelBase, init_db
 from tradestore.operations.export import export_trades, import_trades
+from tradestore.operations.export.exporting import FileFormat
 
-FORMATS = ("jsonl", "csv", "parquet")
+FORMATS: tuple[FileFormat, ...] = ("jsonl", "csv", "parquet")
 CHECKOUT = Path(__file__).parents[2]
 TRADES: Table = ModelBase.metadata.tables["trades"]
 ORDERS: Table = ModelBase.metadata.tables["orders"]
@@ -66,30 +68,24 @@ def _peak(work: Callable[[], object]) -> int:
 def test_memory_does_not_grow(store_url: str, tmp_path: Path) -> None:
     """Eight times as many rows take about the same, in every format, on the way out and on the way in."""
     init_db(store_url).close()
-    peaks: dict[int, dict[str, int]] = {}
-    for count in (50, 400):
-        _emptied(store_url)
-        _fill(store_url, 1, count)
-        peaks[count] = found = {}
-        for file_format in FORMATS:
-            target = (
-                tmp_path / f"{count}.{file_format}" if file_format == "jsonl" else tmp_path / f"{count}{file_format}"
-            )
-
-            def export(target: Path = target, file_format: str = file_format, **options: bool) -> None:
-                export_trades(store_url, target, file_format=file_format, batch_size=BATCH, **options)  # type: ignore[arg-type]
-
-            export()  # What is loaded once only is loaded now.
-            found[f"export {file_format}"] = _peak(lambda export=export: export(overwrite=True))
-        for file_format in FORMATS:
-            target = (
-                tmp_path / f"{count}.{file_format}" if file_format == "jsonl" else tmp_path / f"{count}{file_format}"
-            )
-            found[f"import {file_format}"] = _peak(
-                lambda target=target: import_trades(target, _emptied(store_url), batch_size=BATCH)
-            )
-    growth = {name: peaks[400][name] - peaks[50][name] for name in peaks[50]}
+    few, many = (_peaks(store_url, tmp_path / str(count), count) for count in (50, 400))
+    growth = {name: many[name] - few[name] for name in few}
     assert max(growth.values()) < SLACK, growth
+
+
+def _peaks(url: str, folder: Path, count: int) -> dict[str, int]:
+    """Return what each way takes with so many trades in the database."""
+    folder.mkdir()
+    _fill(_emptied(url), 1, count)
+    targets = {name: folder / (f"all.{name}" if name == "jsonl" else name) for name in FORMATS}
+    found = {}
+    for name, target in targets.items():
+        export = partial(export_trades, url, target, file_format=name, batch_size=BATCH, overwrite=True)
+        export()  # What is loaded once only is loaded now.
+        found[f"export {name}"] = _peak(export)
+    for name, target in targets.items():
+        found[f"import {name}"] = _peak(partial(import_trades, target, _emptied(url), batch_size=BATCH))
+    return found
 
 
 @pytest.mark.thorough
