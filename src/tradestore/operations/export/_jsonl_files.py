@@ -181,6 +181,8 @@ def _reader(kind: type, what: str) -> Callable[[Any], Any]:
 
 
 def _read_number(value: Any) -> float:
+    if type(value) is float and value - value == 0:
+        return value
     if type(value) is str:
         return read_number(value)
     if type(value) not in {int, float}:

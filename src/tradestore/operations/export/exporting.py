@@ -60,14 +60,13 @@ def export_trades(
         place: A database URL, or the database that is open.
         target: The file or folder; or a binary stream, which gets JSON Lines, or one table as CSV.
         file_format: As the target's name ends by default, and ``csv`` for a name without such an end.
-        what: ``all``, or names of tables: ``trades``, ``orders``, ``custom_data``, ``locks``, ``key_values``,
-            ``wallet_history``, ``intents``, ``backtest_runs``, ``backtest_trades``, ``backtest_orders``. With any of
-            the following filters, ``all`` means the trades that they choose, with their orders and custom data.
+        what: ``all``, or names of tables, such as ``trades``, ``orders`` and ``locks``. With any of the
+            following filters, ``all`` means the trades that they choose, with their orders and custom data.
         pair: Only trades in it.
         is_open: Only trades that are open, or that are closed.
         since: Only trades that were opened then or later (UTC).
         until: Only trades that were opened before (UTC).
-        trade_filter: SQL expressions on the columns of trades, all of which must hold.
+        trade_filter: SQL expressions on the columns, all of which must hold.
         overwrite: Whether a file, or the folder of an earlier export, may be replaced.
         progress: Called after each batch.
         batch_size: How many rows are in memory at once.
@@ -76,16 +75,15 @@ def export_trades(
         What was written.
 
     Raises:
-        InvalidValue: If there is no such table or format, if several tables cannot go into one file, or if SQLite has a
-            value of another type in a column, which is named.
+        InvalidValue: If there is no such table or format, if several tables do not go into one file, or if SQLite has
+            a value of another type in a column, which is named.
         ExportError: If the target is there, or cannot be written.
         MissingPackage: If the format needs one that is not installed.
-        OperationalException: As :func:`tradestore.operations.opening.open_to_read` raises it.
-        DatabaseBusy: If others keep it locked, or the connection was lost.
+        OperationalException, DatabaseBusy: As :func:`tradestore.operations.opening.open_to_read` raises them.
     """
     check_batch_size(batch_size)
-    selection = select_rows(what, pair=pair, is_open=is_open, since=since, until=until, trade_filter=trade_filter)
     chosen = _format_of(target, file_format)
+    selection = select_rows(what, pair=pair, is_open=is_open, since=since, until=until, trade_filter=trade_filter)
     with however_long(), open_to_read(place) as store, meaningful_errors(), snapshot(store.engine) as connection:
         rows = SnapshotRows(connection, selection, batch_size, progress)
         _Writing(rows, chosen, utc_now()).write(target, overwrite=overwrite)
@@ -94,7 +92,7 @@ def export_trades(
             target=str(target) if isinstance(target, str | PathLike) else None,
             file_format=chosen,
             version=EXPORT_VERSION,
-            tables=tuple(ExportedRows(name, count) for name, count in rows.counts.items()),
+            tables=tuple(map(ExportedRows, rows.counts, rows.counts.values())),
         )
 
 
