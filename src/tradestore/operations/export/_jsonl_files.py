@@ -6,6 +6,7 @@ The first line is the manifest. Every other object has its table's name under ``
 import json
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 from itertools import count
 from typing import Any, BinaryIO, Final
@@ -37,8 +38,9 @@ def write_jsonl(stream: BinaryIO, rows: SnapshotRows, manifest: dict[str, Any]) 
             _write(stream, _trade_objects(trades, belongings))
     for table in rows.tables:
         if table is not _TRADES:
-            for columns in rows.stray_batches(table) if table in parts else rows.batches(table):
-                _write(stream, ({_TABLE: table.name} | row for row in _objects(table, columns)))
+            with closing(rows.stray_batches(table) if table in parts else rows.batches(table)) as batches:
+                for columns in batches:
+                    _write(stream, ({_TABLE: table.name} | row for row in _objects(table, columns)))
 
 
 def _write(stream: BinaryIO, objects: Iterable[dict[str, Any]]) -> None:

@@ -1,7 +1,7 @@
 """An export read back into a database: all of it, or nothing."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
@@ -100,16 +100,18 @@ def _take_all(
     counts = [rows for rows in told.values() if rows is not None]
     total = sum(counts) if len(counts) == len(told) else None
     done = 0
-    for chunk in _chunks(exports, batch_size):
-        arrival.take(chunk)
-        done += len(chunk)
-        if progress is not None:
-            progress(ImportProgress(chunk.table.name, done, total))
+    # An error would keep the file open for as long as it lives.
+    with closing(_chunks(exports, batch_size)) as chunks:
+        for chunk in chunks:
+            arrival.take(chunk)
+            done += len(chunk)
+            if progress is not None:
+                progress(ImportProgress(chunk.table.name, done, total))
     for table, rows in told.items():
         _refuse_a_part(table, rows, arrival.added[table.name] + arrival.skipped[table.name])
 
 
-def _chunks(exports: list[Export], batch_size: int) -> Iterator[Chunk]:
+def _chunks(exports: list[Export], batch_size: int) -> Generator[Chunk]:
     for export in exports:
         yield from export.chunks(batch_size)
 
