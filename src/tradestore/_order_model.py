@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, object_session, relationship, 
 from tradestore._clock import utc_now
 from tradestore._record import cut
 from tradestore._store_session import settle
+from tradestore._stored_frames import OrderFrames
 from tradestore.accounting._decimal import divide, exact
 from tradestore.base import ModelBase, StoredRecord
 from tradestore.constants import ID_LENGTH, ORDER_TYPE_LENGTH, PAIR_LENGTH, SIDE_LENGTH
@@ -44,7 +45,7 @@ class UnpricedOrder(InvalidOrder, IntegrityError):
         return self._explanation
 
 
-class Order(ModelBase, StoredRecord, LocalOrder):
+class Order(OrderFrames, ModelBase, StoredRecord, LocalOrder):
     """One order on the exchange, and what became of it. See :class:`LocalOrder` for the meaning of the fields."""
 
     __tablename__ = "orders"

@@ -149,6 +149,7 @@ class StoredTable:
         where: ColumnElement[bool] | None = None,
         order: Sequence[Column[Any]] = (),
         skip: int = 0,
+        streamed: bool = False,
     ) -> Generator[Sequence[Sequence[Any]]]:
         """Yield the values of all rows, some rows at a time, each time as one sequence for each column.
 
@@ -160,10 +161,11 @@ class StoredTable:
             where: Of which rows, which then come at once; of all if None.
             order: By which columns; as they come without any.
             skip: How many rows are left out at the beginning.
+            streamed: Whether rows that were asked for by *where* may be too many to come at once.
         """
         query, size = self._query(connection.dialect, where, order, skip), min(size, _MOST_ROWS)
         # Whoever names the rows knows how many there are: few enough to come at once.
-        options = {"stream_results": True, "yield_per": size} if where is None else {}
+        options = {"stream_results": True, "yield_per": size} if where is None or streamed else {}
         with _any_text(connection):
             result = connection.execute(query, execution_options=options)
             try:

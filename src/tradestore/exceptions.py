@@ -11,12 +11,15 @@
     │   ├── MigrationError
     │   │   └── SchemaTooNew          written by a newer library: refused before anything is read
     │   ├── BackupError               a backup cannot be made, is not good, or cannot be restored there
-    │   └── TransferError             one database cannot be copied into another, or not as a whole
-    │       ├── TargetNotEmpty        the other one has rows of its own
-    │       └── TransferConflict      both have a row of the same id or key, with different content
+    │   ├── TransferError             one database cannot be copied into another, or not as a whole
+    │   │   ├── TargetNotEmpty        the other one has rows of its own
+    │   │   └── TransferConflict      both have a row of the same id or key, with different content
+    │   └── ExportError               an export cannot be written where it was to go
     ├── DependencyException           the data that was handed in doesn't fit
     │   ├── InvalidValue              (also ValueError) a number, date or text that can't be kept
     │   ├── InvalidOrder              (also ValueError) an exchange answer that is no order of ours
+    │   ├── InvalidExport             (also ValueError) a file to be imported that is not as an export is
+    │   ├── ImportConflict            a row to be imported is in the database already
     │   ├── DuplicateOrder            the exchange's order is stored already, with another trade
     │   └── TradeLimitReached         one open trade more than the database's limits admit
     ├── DatabaseBusy                  (also TimeoutError) nothing was stored; the same may work a moment later
@@ -40,7 +43,10 @@ __all__ = [
     "DatabaseUnreachable",
     "DependencyException",
     "DuplicateOrder",
+    "ExportError",
+    "ImportConflict",
     "InvalidDatabaseUrl",
+    "InvalidExport",
     "InvalidOrder",
     "InvalidValue",
     "MigrationError",
@@ -113,6 +119,10 @@ class TransferConflict(TransferError):
     """Two databases to be merged have rows of the same id, or of the same key, with different content."""
 
 
+class ExportError(OperationalException):
+    """An export cannot be written where it was to go; nothing was left there."""
+
+
 class DependencyException(TradeStoreError):
     """Data that was handed in does not fit what it is meant for."""
 
@@ -123,6 +133,14 @@ class InvalidValue(DependencyException, ValueError):
 
 class InvalidOrder(DependencyException, ValueError):
     """An exchange's answer that is no order, or not this order."""
+
+
+class InvalidExport(DependencyException, ValueError):
+    """A file to be imported that is not as an export is; the message says where."""
+
+
+class ImportConflict(DependencyException):
+    """A row to be imported is in the database already, or another one is in its place."""
 
 
 class DuplicateOrder(DependencyException):

@@ -26,6 +26,7 @@ from tradestore._reports import (
     open_stakes_query,
 )
 from tradestore._store_session import settle
+from tradestore._stored_frames import TradeFrames
 from tradestore._trade_json import trade_to_json
 from tradestore._trade_stream import TradeStream
 from tradestore.accounting._decimal import exact_sum
@@ -49,7 +50,7 @@ from tradestore.local_trade import LocalTrade
 __all__ = ["LocalTrade", "Order", "ProfitStruct", "Trade", "UnpricedOrder"]
 
 
-class Trade(TradePages, TradeStream, TradeReports, BulkTrades, ModelBase, StoredRecord, LocalTrade):
+class Trade(TradePages, TradeStream, TradeFrames, TradeReports, BulkTrades, ModelBase, StoredRecord, LocalTrade):
     """One position in one pair, from its first entry to its last exit. See :class:`LocalTrade` for its rules.
 
     Attributes:

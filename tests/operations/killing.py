@@ -16,7 +16,7 @@ _WRITES = {"INSERT", "COPY", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "SEL
 BATCH = 3
 
 
-def _die_at(step: int) -> None:
+def die_at(step: int) -> None:
     """Let this process be killed before its so many-th statement that writes, or before its commit."""
     left = [step]
 
@@ -36,7 +36,7 @@ def main(source: str, target: str, merge: str) -> None:
     for step in count(1):
         child = os.fork()
         if child == 0:
-            _die_at(step)
+            die_at(step)
             transfer(source, target, batch_size=BATCH, merge=merge == "merge")
             os._exit(0)
         _, status = os.waitpid(child, 0)

@@ -19,6 +19,7 @@ from tradestore.cli.commands import (
     copy,
     custom_data,
     doctor,
+    export,
     kv,
     locks,
     performance,
@@ -26,6 +27,7 @@ from tradestore.cli.commands import (
     schema,
     status,
     trades,
+    views,
 )
 from tradestore.exceptions import CommitOutcomeUnknown, DatabaseBusy, TradeStoreError
 
@@ -109,7 +111,9 @@ app.command("copy")(copy.copy)
 app.add_typer(custom_data.app, name="custom-data")
 app.command("doctor")(doctor.doctor)
 app.command("downgrade")(schema.downgrade)
+app.command("export")(export.export)
 app.command("history")(schema.history)
+app.command("import")(export.import_export)
 app.add_typer(kv.app, name="kv")
 app.command("locks")(locks.locks)
 app.command("performance")(performance.performance)
@@ -120,6 +124,7 @@ app.command("trade")(trades.trade)
 app.command("trades")(trades.trades)
 app.command("unlock")(locks.unlock)
 app.command("upgrade")(schema.upgrade)
+app.add_typer(views.app, name="views")
 
 
 @app.callback()

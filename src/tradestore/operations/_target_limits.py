@@ -3,11 +3,12 @@
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import partial
 from types import NoneType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import sqlalchemy as sa
 from sqlalchemy import Column, Dialect
@@ -18,7 +19,7 @@ from tradestore._stored_values import Kind
 from tradestore.exceptions import InvalidValue
 from tradestore.operations._transfer_plan import Cargo
 
-__all__ = ["TargetLimits"]
+__all__ = ["TargetLimits", "Unfit"]
 
 _SHOWN: Final = 60
 _TYPES: Final[dict[Kind, type]] = {
@@ -41,6 +42,29 @@ _MYSQL_TEXT: Final = 65_535
 
 Objection = Callable[[Any], str | None]
 """Says why a value cannot be stored, None if it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A value that cannot be stored.
+
+    Attributes:
+        row: Its place among the rows that were looked at.
+        column: Where it was to go.
+        value: The value.
+        reason: Why not.
+    """
+
+    row: int
+    column: Column[Any]
+    value: Any
+    reason: str
+
+    @property
+    def shown(self) -> str:
+        """The value, or its beginning."""
+        shown = repr(self.value)
+        return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
 
 
 class TargetLimits:
@@ -67,13 +91,23 @@ class TargetLimits:
         Raises:
             InvalidValue: If there is any such value; the message names its row.
         """
+        found = self.find(values)
+        if found is not None:
+            self._refuse(values, found)
+
+    def find(self, values: Sequence[Sequence[Any]]) -> Unfit | None:
+        """Return a value that cannot be stored, None without any.
+
+        Args:
+            values: Of each column, for some rows.
+        """
         stored = self._cargo.stored
         for kind, column, objection, of_column in zip(
             stored.kinds, stored.columns, self._objections, values, strict=True
         ):
             present = set(map(type, of_column))
             if NoneType in present and (column.primary_key or not column.nullable):
-                self._refuse(values, of_column.index(None), column, "the column needs a value")
+                return Unfit(of_column.index(None), column, None, "the column needs a value")
             present.discard(NoneType)
             if not present or (kind in _FREE and present == {_TYPES[kind]}):
                 continue
@@ -82,18 +116,18 @@ class TargetLimits:
                 if reason is not None:
                     # By identity: 1 and True are equal, and only one of them may be in the way.
                     row = next(number for number, each in enumerate(of_column) if each is value)
-                    self._refuse(values, row, column, reason)
+                    return Unfit(row, column, value, reason)
+        return None
 
-    def _refuse(self, values: Sequence[Sequence[Any]], row: int, column: Column[Any], reason: str) -> None:
+    def _refuse(self, values: Sequence[Sequence[Any]], found: Unfit) -> NoReturn:
         stored = self._cargo.stored
         by_column = dict(zip(stored.columns, values, strict=True))
         named = self._cargo.key or stored.columns
-        place = ", ".join(f"{each.name} {by_column[each][row]!r:.{_SHOWN}}" for each in named)
-        shown = repr(by_column[column][row])
-        shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+        place = ", ".join(f"{each.name} {by_column[each][found.row]!r:.{_SHOWN}}" for each in named)
         msg = (
-            f"{column.table.name}.{column.name} of the row with {place} is {shown}, which {self._dialect.name} cannot "
-            f"hold: {reason}. Nothing of it was copied: correct it at the source, then run the transfer again."
+            f"{found.column.table.name}.{found.column.name} of the row with {place} is {found.shown}, which "
+            f"{self._dialect.name} cannot hold: {found.reason}. Nothing of it was copied: correct it at the source, "
+            "then run the transfer again."
         )
         raise InvalidValue(msg)
 
