@@ -90,7 +90,7 @@ _lock: Final = threading.Lock()
 _files: Final[WeakKeyDictionary[Engine, _SharedFile]] = WeakKeyDictionary()
 
 
-def begin_file_log(engine: Engine, log_file: str | None) -> None:
+def begin_file_log(engine: Engine, log_file: str | os.PathLike[str] | None) -> None:
     """Let what the library logs go to a file as well, until :func:`end_file_log`.
 
     Levels are as they are set for the logger ``tradestore``: warnings and errors, unless somebody wants more.
@@ -109,13 +109,13 @@ def begin_file_log(engine: Engine, log_file: str | None) -> None:
     if engine.dialect.name == "sqlite" and engine.url.database:
         database = Path(engine.url.database).absolute()
         if file.resolve() in {database.with_name(database.name + suffix).resolve() for suffix in _OWN_FILES}:
-            msg = f"The option log_file is {log_file!r}, which is the database: give another name."
+            msg = f"The option log_file is {os.fspath(log_file)!r}, which is the database: give another name."
             raise InvalidValue(msg)
     with _lock:
         try:
             handler = _present(file) or _SharedFile(file, maxBytes=LARGEST, backupCount=KEPT, encoding="utf-8")
         except OSError as e:
-            msg = f"The log_file {log_file!r} cannot be written to ({e.strerror}): give the path of a file in a folder."
+            msg = f"The log_file {file} cannot be written to ({e.strerror}): give a file in a folder of yours."
             raise OperationalException(msg) from e
         if handler not in _LOGGER.handlers:
             formatter = logging.Formatter(_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")

@@ -64,7 +64,7 @@ class EngineOptions:
     connect_timeout: float = 10.0
     answer_timeout: float | None = 120.0
     slow_statement: float | None = None
-    log_file: str | None = None
+    log_file: str | os.PathLike[str] | None = None
 
 
 def options_of(url: URL, given: Mapping[str, Any]) -> tuple[URL, EngineOptions]:
