@@ -239,6 +239,8 @@ def _look_at_writing(look: _Look, connection: Connection) -> None:
     match connection.dialect.name:
         case "sqlite":
             take_write_lock(connection)
+            # A file that may only be read gives the lock, but refuses even a change of nothing.
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = version_num WHERE 0")
             is_read_only = False
         case "postgresql":
             query = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"
