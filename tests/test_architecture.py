@@ -99,6 +99,7 @@ FLOORS = (
         "limits",
         "order_upserts",
         "pairlock",
+        "repair_log",
         "wallet_history",
     },
     {

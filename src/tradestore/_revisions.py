@@ -30,7 +30,7 @@ __all__ = [
     "stamp_of",
 ]
 
-HEAD: Final = "0005_order_intents"
+HEAD: Final = "0006_repair_log"
 """The revision that this version of the library works with."""
 
 VERSION_TABLE: Final = "alembic_version"
