@@ -77,6 +77,7 @@ FLOORS = (
     },
     {
         "trade_model",
+        "_archive_model",
         "_backtest_tables",
         "_bulk_trades",
         "_duplicate_orders",

@@ -30,7 +30,7 @@ __all__ = [
     "stamp_of",
 ]
 
-HEAD: Final = "0006_repair_log"
+HEAD: Final = "0007_archives"
 """The revision that this version of the library works with."""
 
 VERSION_TABLE: Final = "alembic_version"

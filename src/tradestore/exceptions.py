@@ -10,6 +10,7 @@
     │   ├── DatabaseFull              (also OSError) no room on the disk
     │   ├── MigrationError
     │   │   └── SchemaTooNew          written by a newer library: refused before anything is read
+    │   ├── ArchiveError              trades cannot be moved to an archive, or back
     │   └── TransferError             one database cannot be copied into another, or not as a whole
     │       ├── TargetNotEmpty        the other one has rows of its own
     │       └── TransferConflict      both have a row of the same id or key, with different content
@@ -29,6 +30,7 @@ what to do next; none of them ever holds a password.
 """
 
 __all__ = [
+    "ArchiveError",
     "CommitOutcomeUnknown",
     "ConnectionLost",
     "DatabaseBusy",
@@ -105,6 +107,10 @@ class TargetNotEmpty(TransferError):
 
 class TransferConflict(TransferError):
     """Two databases to be merged have rows of the same id, or of the same key, with different content."""
+
+
+class ArchiveError(OperationalException):
+    """Trades cannot be moved to an archive, or back, or what arrived is not what was there; nothing is lost."""
 
 
 class DependencyException(TradeStoreError):

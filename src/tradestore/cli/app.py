@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from tradestore.cli._answers import console, tell
-from tradestore.cli.commands import health, status
+from tradestore.cli.commands import archive, health, status
 from tradestore.exceptions import CommitOutcomeUnknown, DatabaseBusy, TradeStoreError
 
 __all__ = ["ExitCode", "app", "run"]
@@ -78,8 +78,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+app.command("archive")(archive.archive)
 app.command("health")(health.health)
 app.command("status")(status.status)
+app.command("unarchive")(archive.unarchive)
 
 
 @app.callback()
