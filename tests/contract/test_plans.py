@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import delete, event, select
 
 from tests.capabilities import Backend
 from tests.history import END, fill_history, pair_of
@@ -21,6 +21,7 @@ from tradestore import (
     WalletHistory,
     migrations,
 )
+from tradestore._archive_model import ArchivedProfit
 from tradestore.key_value_store import set_startup_time
 
 PAIR = pair_of(3)
@@ -174,6 +175,8 @@ def test_check_finds_what_reads_a_whole_table(history) -> None:
 
 def test_check_finds_missing_indexes(history) -> None:
     """With the indexes of the first revision alone some standard questions read whole tables, and are found out."""
+    with history.engine.begin() as connection:
+        connection.execute(delete(ArchivedProfit))
     migrations.downgrade(history.engine, "0001_initial")
     gather_statistics(history.engine)
     assert "opened since" in _faults(history, ["opened since"])

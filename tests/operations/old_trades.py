@@ -27,7 +27,6 @@ def fill() -> None:
         closed = FIRST + timedelta(days=2 * number if number <= len(OLD) else 100 + number)
         is_short = number % 4 == 0
         one = closed_trade(
-            id=number,
             pair=_PAIRS[number % 3],
             profit=profit,
             ratio=profit / 200,
@@ -43,7 +42,7 @@ def fill() -> None:
         one.orders.append(leave)
         store(one)
         one.set_custom_data("level", {"number": number})
-    store(trade_with_entry(id=13, open_date=FIRST + timedelta(days=300)))
+    store(trade_with_entry(open_date=FIRST + timedelta(days=300)))
     Trade.session.remove()
 
 

@@ -1,6 +1,8 @@
 """Archived trades are out of the store, whole in the file, and still in every report; and they come back."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,6 +22,7 @@ from tradestore.operations import archive as archiving
 from tradestore.operations.archive import archive, plan_archive, unarchive
 from tradestore.testing import opened_store
 
+CHECKOUT = Path(__file__).parents[2]
 pytestmark = pytest.mark.needs("first_driver")
 
 MOVED = [ModelBase.metadata.tables[name] for name in ("trades", "orders", "trade_custom_data")]
@@ -161,7 +164,7 @@ def test_what_is_not_settled_stays(filled, file) -> None:
     assert rows_of_trades() == [2, 4, 12]
     added = trade()
     store(added)
-    assert added.id == 13
+    assert added.id > 12
 
 
 def test_plan_changes_nothing(filled, file) -> None:
@@ -292,3 +295,16 @@ def test_rows_are_those_of_the_store_in_the_file(tmp_path, file) -> None:
     assert {name: sorted([*kept[name], *moved[name]], key=repr) for name in before} == {
         name: sorted(rows, key=repr) for name, rows in before.items()
     }
+
+
+@pytest.mark.needs("persistent")
+@pytest.mark.parametrize(
+    ("way", "least"), [("on", 15), pytest.param("anew", 40, marks=pytest.mark.thorough)], ids=["on", "anew"]
+)
+def test_killed_again_and_again(store_url: str, file: Path, way: str, least: int, note_kills) -> None:
+    """SIGKILL before each statement that writes, and each commit, on both sides: nothing is lost, reports are right."""
+    command = [sys.executable, "-W", "error", "-m", "tests.operations.archive_killing", store_url, str(file), way]
+    run = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) >= least
+    note_kills(f"archive and unarchive, which went {way}", int(run.stdout))
