@@ -299,7 +299,7 @@ def test_rows_are_those_of_the_store_in_the_file(tmp_path, file) -> None:
 
 @pytest.mark.needs("persistent")
 @pytest.mark.parametrize(
-    ("way", "least"), [("on", 15), pytest.param("anew", 40, marks=pytest.mark.thorough)], ids=["on", "anew"]
+    ("way", "least"), [("on", 12), pytest.param("anew", 40, marks=pytest.mark.thorough)], ids=["on", "anew"]
 )
 def test_killed_again_and_again(store_url: str, file: Path, way: str, least: int, note_kills) -> None:
     """SIGKILL before each statement that writes, and each commit, on both sides: nothing is lost, reports are right."""

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from tradestore.cli._answers import console, tell
-from tradestore.cli.commands import archive, health, status
+from tradestore.cli.commands import archive, health, optimize, status
 from tradestore.exceptions import CommitOutcomeUnknown, DatabaseBusy, TradeStoreError
 
 __all__ = ["ExitCode", "app", "run"]
@@ -80,6 +80,7 @@ app = typer.Typer(
 )
 app.command("archive")(archive.archive)
 app.command("health")(health.health)
+app.command("optimize")(optimize.optimize)
 app.command("status")(status.status)
 app.command("unarchive")(archive.unarchive)
 
