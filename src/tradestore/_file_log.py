@@ -105,10 +105,10 @@ def begin_file_log(engine: Engine, log_file: str | os.PathLike[str] | None) -> N
     """
     if log_file is None:
         return
-    file = Path(log_file).absolute()
+    file = Path(log_file).resolve()
     if engine.dialect.name == "sqlite" and engine.url.database:
         database = Path(engine.url.database).absolute()
-        if file.resolve() in {database.with_name(database.name + suffix).resolve() for suffix in _OWN_FILES}:
+        if file in {database.with_name(database.name + suffix).resolve() for suffix in _OWN_FILES}:
             msg = f"The option log_file is {os.fspath(log_file)!r}, which is the database: give another name."
             raise InvalidValue(msg)
     with _lock:

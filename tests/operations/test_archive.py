@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -295,6 +296,32 @@ def test_rows_are_those_of_the_store_in_the_file(tmp_path, file) -> None:
     assert {name: sorted([*kept[name], *moved[name]], key=repr) for name in before} == {
         name: sorted(rows, key=repr) for name, rows in before.items()
     }
+
+
+@pytest.mark.needs("persistent")
+def test_two_at_once(store_url: str, file: Path) -> None:
+    """At least one comes to its end or can be done again, and neither takes away what the other has moved."""
+    with opened_store(store_url):
+        fill()
+        before = reports()
+    with get_context("spawn").Pool(2) as pool:
+        found = pool.map(_try, [(store_url, file)] * 2, chunksize=1)
+    assert set(found) <= {"done", "again"}
+    with opened_store(store_url) as database:
+        archive(database, BEFORE, file)
+        assert rows_of_trades() == [10, 11, 12, 13]
+        assert reports() == before
+    with _looking_at(file):
+        assert rows_of_trades() == OLD
+
+
+def _try(arguments: tuple[str, Path]) -> str:
+    archiving._PORTION = 2  # type: ignore[misc]
+    try:
+        archive(arguments[0], BEFORE, arguments[1])
+    except (ArchiveError, DatabaseBusy):
+        return "again"
+    return "done"
 
 
 @pytest.mark.needs("persistent")

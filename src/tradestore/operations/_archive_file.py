@@ -105,6 +105,9 @@ def _make(file: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+    except FileExistsError:
+        # Somebody else archives there at the same moment.
+        return
     except OSError as e:
         msg = f"The archive {file} cannot be made ({e.strerror}): give a file in a folder that may be written to."
         raise ArchiveError(msg) from e
