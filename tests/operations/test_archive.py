@@ -14,11 +14,12 @@ import pytest
 from sqlalchemy import delete, func, select, text, update
 
 from tests.builders import OPENED, store, trade
+from tests.faults.small_disks import files_limited
 from tests.operations.furniture import rows_of
 from tests.operations.old_trades import BEFORE, OLD, fill, reports, rows_of_trades
 from tradestore import ModelBase, Order, OrderIntent, Store, Trade, migrations
 from tradestore._archive_model import ArchivedProfit
-from tradestore.exceptions import ArchiveError, DatabaseBusy, DatabaseUnreachable, MigrationError
+from tradestore.exceptions import ArchiveError, DatabaseBusy, DatabaseUnreachable, MigrationError, OperationalException
 from tradestore.operations import archive as archiving
 from tradestore.operations.archive import archive, plan_archive, unarchive
 from tradestore.testing import opened_store
@@ -296,6 +297,24 @@ def test_rows_are_those_of_the_store_in_the_file(tmp_path, file) -> None:
     assert {name: sorted([*kept[name], *moved[name]], key=repr) for name in before} == {
         name: sorted(rows, key=repr) for name, rows in before.items()
     }
+
+
+@pytest.mark.parametrize("limit", [20_000, 300_000])
+def test_disk_that_is_full(tmp_path: Path, file: Path, limit: int, monkeypatch) -> None:
+    """Whether the archive cannot be made or cannot grow: it is told, nothing is lost, and with room it works."""
+    monkeypatch.setattr(archiving, "_PORTION", 2)
+    with opened_store(f"sqlite:///{tmp_path / 'store.sqlite'}") as database:
+        fill()
+        # What is remembered of each trade is more than the room that is left.
+        Trade.session.execute(text("UPDATE trade_custom_data SET cd_value = hex(zeroblob(50000))"))
+        Trade.commit()
+        before = reports()
+        with files_limited(limit), pytest.raises(OperationalException, match=r"(?i)full|room|disk"):
+            archive(database, BEFORE, file)
+        assert reports() == before
+        assert archive(database, BEFORE, file).archived_trades == 9
+        assert reports() == before
+        assert rows_of_trades() == [10, 11, 12, 13]
 
 
 @pytest.mark.needs("persistent")

@@ -105,7 +105,7 @@ class _Database:
     def __init__(self, engine: Engine, vacuum: bool | None, reindex: bool) -> None:
         self.engine, self.vacuum, self.reindex = engine, vacuum, reindex
         present = set(inspect(engine).get_table_names())
-        self.tables = [name for name in ModelBase.metadata.tables if name in present]
+        self.tables = sorted(present & ModelBase.metadata.tables.keys())
 
     @contextmanager
     def asking(self) -> Iterator[Connection]:
