@@ -32,6 +32,8 @@ def fill_history(engine: Engine, *, closed: int = 5_000, waiting: int = 10) -> N
             {"key": f"key {number}", "value_type": "int", "int_value": number} for number in range(2_000)
         ],
         "wallet_history": [_balance(number) for number in range(closed)],
+        "archives": [{"id": 1, "uuid": "1", "file": "old.sqlite", "created_at": START}],
+        "archived_profits": [_archived(number) for number in range(2_000)],
     }
     with engine.begin() as connection:
         for name, rows in contents.items():
@@ -98,6 +100,21 @@ def _lock(number: int) -> dict[str, Any]:
         "reason": "cooldown",
         "lock_time": begun,
         "lock_end_time": begun + timedelta(minutes=30),
+    }
+
+
+def _archived(number: int) -> dict[str, Any]:
+    sums = dict.fromkeys(("close_profit", "close_profit_abs", "invested", "volume", "stake_amount"), 1.0)
+    return {
+        "archive_id": 1,
+        "exchange": "binance",
+        "pair": pair_of(number),
+        "is_short": False,
+        "enter_tag": _TAGS[number % len(_TAGS)],
+        "closed_on": START - timedelta(days=number + 1),
+        "trades": 1,
+        "wins": 1,
+        **sums,
     }
 
 

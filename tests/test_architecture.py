@@ -57,6 +57,7 @@ FLOORS = (
         "_engine",
         "_errors",
         "_explanations",
+        "_file_log",
         "_fork",
         "_open_transactions",
         "_openings",
@@ -67,6 +68,7 @@ FLOORS = (
         "_sequences",
         "_session",
         "_shared_connection",
+        "_slow_statements",
         "_sqltypes",
         "_store_session",
         "_stored_values",
@@ -78,6 +80,7 @@ FLOORS = (
     },
     {
         "trade_model",
+        "_archive_model",
         "_backtest_tables",
         "_bulk_trades",
         "_duplicate_orders",
@@ -101,6 +104,7 @@ FLOORS = (
         "limits",
         "order_upserts",
         "pairlock",
+        "repair_log",
         "wallet_history",
     },
     {
@@ -119,7 +123,7 @@ FLOORS = (
     },
     {"models", "store", "usedb_context"},
     {"operations", "db_migration"},
-    {"cli", "testing", "compat", "__main__"},
+    {"cli", "testing", "compat", "metrics", "__main__"},
     {"__init__"},
 )
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections import Counter
 from datetime import datetime
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -28,6 +29,8 @@ class Counters:
         retries: Attempts of ``Database.run`` after a first one, and reads that were repeated on a new connection.
         lock_waits: Times that somebody else held a lock for longer than was to be waited, or a deadlock was ended.
         lost_connections: Connections to a server that were lost, or could not be made.
+        slow_statements: Statements that took longer than ``slow_statement`` allows.
+        errors: How often a session raised an error of each kind, by the name of its class.
     """
 
     def __init__(self) -> None:
@@ -38,6 +41,8 @@ class Counters:
         self.retries = 0
         self.lock_waits = 0
         self.lost_connections = 0
+        self.slow_statements = 0
+        self.errors: Counter[str] = Counter()
 
     def note_commit(self) -> None:
         """Count a transaction that stored something."""
@@ -64,6 +69,21 @@ class Counters:
         """Count a connection that was lost."""
         with _lock:
             self.lost_connections += 1
+
+    def note_slow_statement(self) -> None:
+        """Count a statement that took too long."""
+        with _lock:
+            self.slow_statements += 1
+
+    def note_error(self, error: BaseException) -> None:
+        """Count an error that a caller gets."""
+        with _lock:
+            self.errors[type(error).__name__] += 1
+
+    def errors_by_kind(self) -> dict[str, int]:
+        """Return how often each kind of error was raised, by the name of its class."""
+        with _lock:
+            return dict(sorted(self.errors.items()))
 
 
 _counters: Final[WeakKeyDictionary[Engine, Counters]] = WeakKeyDictionary()

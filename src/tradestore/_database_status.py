@@ -1,7 +1,7 @@
 """How an open database is doing, for whoever looks after a bot: known without a question to the database."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,6 +32,8 @@ class DatabaseStatus:
         retries: Attempts of ``Database.run`` after a first one, and reads that were repeated.
         lock_waits: Times that somebody else held a lock for too long.
         lost_connections: Connections that were lost, or could not be made.
+        slow_statements: Statements that took longer than the option ``slow_statement`` allows.
+        errors: How often each kind of error was raised, by the name of its class.
         last_commit: When the last transaction was stored, in UTC; None before the first.
         seconds_since_commit: How long ago that was.
         oldest_transaction: Seconds since the oldest of the open transactions began; None without one.
@@ -49,6 +51,8 @@ class DatabaseStatus:
     retries: int
     lock_waits: int
     lost_connections: int
+    slow_statements: int
+    errors: Mapping[str, int]
     last_commit: datetime | None
     seconds_since_commit: float | None
     oldest_transaction: float | None
@@ -75,6 +79,8 @@ def status_of(engine: Engine) -> DatabaseStatus:
         retries=counters.retries,
         lock_waits=counters.lock_waits,
         lost_connections=counters.lost_connections,
+        slow_statements=counters.slow_statements,
+        errors=counters.errors_by_kind(),
         last_commit=last_commit,
         # The clock may have been set back since.
         seconds_since_commit=None if last_commit is None else max(0.0, (utc_now() - last_commit).total_seconds()),

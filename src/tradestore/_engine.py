@@ -14,10 +14,12 @@ from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 from tradestore._answer_timeout import AnswerTimeout, limit_answers
 from tradestore._copy import copy_data
 from tradestore._durability import durability_statement
+from tradestore._file_log import end_file_log
 from tradestore._fork import survive_forks
 from tradestore._open_transactions import note_transactions
 from tradestore._options import EngineOptions
 from tradestore._shared_connection import take_turn, take_turns
+from tradestore._slow_statements import watch_slow_statements
 from tradestore._write_turn import WriteTurn
 from tradestore.exceptions import InvalidDatabaseUrl
 
@@ -145,6 +147,8 @@ def prepare_engine(engine: Engine, options: EngineOptions) -> None:
     """Make every connection of the engine behave as the library promises."""
     backend = engine.dialect.name
     engine.update_execution_options(**{_OPTIONS: options})
+    if options.slow_statement is not None:
+        watch_slow_statements(engine, options.slow_statement)
     resets = [note_transactions(engine, is_read)]
     if backend == "sqlite":
         event.listen(engine, "connect", partial(_prepare_sqlite, options))
@@ -174,9 +178,10 @@ def options_in_use(engine: Engine) -> EngineOptions:
 
 
 def retire(engine: Engine) -> None:
-    """Close the connections of an engine: those that wait now, those in use when they come back."""
+    """Close the connections of an engine, those that wait now, those in use when they come back, and its log."""
     event.listen(engine.pool, "checkin", lambda _connection, record: record.invalidate())
     engine.dispose()
+    end_file_log(engine)
 
 
 def take_write_lock(connection: Connection) -> None:

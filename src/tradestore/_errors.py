@@ -198,6 +198,7 @@ def meaningful_errors(counters: Counters | None = None) -> Iterator[None]:
 
 def note_error(counters: Counters, error: TradeStoreError) -> None:
     """Count what happened."""
+    counters.note_error(error)
     if isinstance(error, ConnectionLost | CommitOutcomeUnknown):
         counters.note_lost_connection()
     elif type(error) is DatabaseBusy:

@@ -1,6 +1,7 @@
 """The options of an open database: their defaults, what is allowed, and where they may stand."""
 
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ class OptionArguments(TypedDict, total=False):
     durability: Durability
     connect_timeout: float
     answer_timeout: float | None
+    slow_statement: float | None
+    log_file: str | os.PathLike[str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,8 @@ class EngineOptions:
         durability: ``full``: what was committed survives a power cut. ``normal``: it may take the last commits.
         connect_timeout: Seconds to wait for a server to let us in.
         answer_timeout: Seconds to wait for a server's answer to one statement; None for ever.
+        slow_statement: Seconds after which a statement is logged as slow, 0 for all of them; None for none.
+        log_file: Where the library's log goes besides, as long as the store is open; None for nowhere.
     """
 
     pool_size: int = 5
@@ -58,6 +63,8 @@ class EngineOptions:
     durability: Durability = "full"
     connect_timeout: float = 10.0
     answer_timeout: float | None = 120.0
+    slow_statement: float | None = None
+    log_file: str | os.PathLike[str] | None = None
 
 
 def options_of(url: URL, given: Mapping[str, Any]) -> tuple[URL, EngineOptions]:
@@ -150,6 +157,19 @@ def _answer_timeout(value: Any) -> float | None:
         raise _NotAllowedError(msg) from None
 
 
+def _slow_statement(value: Any) -> float | None:
+    return None if value is None else _seconds(value)
+
+
+def _log_file(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str | os.PathLike) or not (path := os.fspath(value)) or not isinstance(path, str):
+        msg = "the path of a file"
+        raise _NotAllowedError(msg)
+    return path
+
+
 def _durability(value: Any) -> Durability:
     if value == "full":
         return "full"
@@ -169,4 +189,6 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "durability": _durability,
     "connect_timeout": _connect_timeout,
     "answer_timeout": _answer_timeout,
+    "slow_statement": _slow_statement,
+    "log_file": _log_file,
 }

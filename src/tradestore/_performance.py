@@ -3,15 +3,34 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double, Enum, Label, Select, String, and_, case, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Enum,
+    Integer,
+    Label,
+    Select,
+    String,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
+from tradestore._archive_model import ArchivedProfit
 from tradestore._planning import unindexed
 from tradestore.base import ModelBase
 
 __all__ = [
     "NO_TAG",
+    "archived_table",
+    "cost_of",
     "each_summed_query",
+    "invested_in_trade",
     "mix_tag_query",
     "orders_table",
     "performance_query",
@@ -45,10 +64,15 @@ def performance_query(
     shown = [_with_fallback(column, fallback) for column in columns]
     # An index in the order of the groups would lead past the one that leads to the few trades of a filter.
     groups = [unindexed(column.element if isinstance(column, Label) else column) for column in shown]
-    return _sums(shown, groups, _profit(), _invested()).select_from(trades).where(*filters)
+    return _sums(shown, groups, _profit(), invested_in_trade(), func.count()).select_from(trades).where(*filters)
 
 
-def each_summed_query(name: str, filters: Sequence[ColumnElement[bool]], fallback: str) -> Select[Any]:
+def each_summed_query(
+    name: str,
+    filters: Sequence[ColumnElement[bool]],
+    fallback: str,
+    archived: Sequence[ColumnElement[bool]] | None = None,
+) -> Select[Any]:
     """Build the query that answers as :func:`performance_query` for one text column, and may not be added to.
 
     It joins the orders of all trades first: for a long history that takes half the time of asking for those of each.
@@ -57,6 +81,7 @@ def each_summed_query(name: str, filters: Sequence[ColumnElement[bool]], fallbac
         name: Of the column.
         filters: Which trades.
         fallback: Stands for a missing value.
+        archived: Which of the sums of archived trades count as well; none of them if None.
     """
     # Under a name of its own: the caller's filters may ask for orders themselves.
     trades, entries = trades_table(), orders_table().alias("entry")
@@ -67,34 +92,46 @@ def each_summed_query(name: str, filters: Sequence[ColumnElement[bool]], fallbac
             func.coalesce(trades.c[name], fallback).label(name),
             _profit().label("profit"),
             (func.sum(_filled_cost(entries)) / _leverage()).label("invested"),
+            literal(1).label("trades"),
         )
         .select_from(trades.outerjoin(entries, _is_entry_of_trade(entries)))
         .where(*filters)
         # The id alone would do, but not every server knows that the rest follows from it.
         .group_by(trade_id, trades.c[name], trades.c.close_profit_abs, trades.c.leverage)
-        .subquery("each_trade")
     )
-    return _sums([each.c[name]], [each.c[name]], each.c.profit, each.c.invested)
+    gone = archived_table().c
+    sums = select(func.coalesce(gone[name], fallback).label(name), gone.close_profit_abs, gone.invested, gone.trades)
+    found = (each if archived is None else union_all(each, sums.where(*archived))).subquery("each_trade").c
+    return _sums([found[name]], [found[name]], found.profit, found.invested, _count_of(found.trades))
 
 
-def mix_tag_query(filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
+def mix_tag_query(filters: Sequence[ColumnElement[bool]], archived: Sequence[ColumnElement[bool]]) -> Select[Any]:
     """Build the query that sums up trades by entry tag and exit reason together, best profit first.
+
+    Args:
+        filters: Which trades.
+        archived: Which of the sums of archived trades.
 
     Returns:
         A query whose rows are ``mix_tag``, ``profit_ratio`` (the sum of the trades' ratios), ``profit_sum_abs`` (stake
         currency) and ``count``.
     """
-    trades = trades_table()
-    each = (
-        select(
-            func.coalesce(trades.c.enter_tag, NO_TAG).label("enter_tag"),
-            func.coalesce(trades.c.exit_reason, NO_TAG).label("exit_reason"),
-            func.coalesce(trades.c.close_profit, 0.0).label("ratio"),
-            _profit().label("profit"),
-        )
-        .where(*filters)
-        .subquery("each_trade")
+    trades, gone = trades_table().c, archived_table().c
+    each_trade = select(
+        func.coalesce(trades.enter_tag, NO_TAG).label("enter_tag"),
+        func.coalesce(trades.exit_reason, NO_TAG).label("exit_reason"),
+        func.coalesce(trades.close_profit, 0.0).label("ratio"),
+        _profit().label("profit"),
+        literal(1).label("trades"),
     )
+    sums = select(
+        func.coalesce(gone.enter_tag, NO_TAG),
+        func.coalesce(gone.exit_reason, NO_TAG),
+        gone.close_profit,
+        gone.close_profit_abs,
+        gone.trades,
+    )
+    each = union_all(each_trade.where(*filters), sums.where(*archived)).subquery("each_trade")
     profit = func.sum(each.c.profit)
     group = [each.c.enter_tag, each.c.exit_reason]
     return (
@@ -102,7 +139,7 @@ def mix_tag_query(filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
             (each.c.enter_tag + literal(" ") + each.c.exit_reason).label("mix_tag"),
             func.sum(each.c.ratio).label("profit_ratio"),
             profit.label("profit_sum_abs"),
-            func.count().label("count"),
+            _count_of(each.c.trades).label("count"),
         )
         .group_by(*group)
         .order_by(profit.desc(), *group)
@@ -114,11 +151,17 @@ def price_of(orders: Any) -> ColumnElement[float]:
     return func.coalesce(orders.c.average, orders.c.price, orders.c.stop_price, orders.c.ft_price)
 
 
+def cost_of(orders: Any) -> ColumnElement[float]:
+    """Return what a filled order cost in stake currency, for the table of orders or an alias of it."""
+    return func.coalesce(orders.c.cost, orders.c.filled * price_of(orders))
+
+
 def _sums(
     shown: Sequence[ColumnElement[Any]],
     groups: Sequence[ColumnElement[Any]],
     profit: ColumnElement[float],
     invested: ColumnElement[float],
+    count: ColumnElement[int],
 ) -> Select[Any]:
     total = func.sum(profit)
     # The costs stand here once: an engine may ask for the same orders again for a second mention.
@@ -128,7 +171,7 @@ def _sums(
             *shown,
             func.coalesce(ratio, 0.0).label("profit_ratio"),
             total.label("profit_sum_abs"),
-            func.count().label("count"),
+            count.label("count"),
         )
         .group_by(*groups)
         .order_by(total.desc(), *groups)
@@ -147,7 +190,12 @@ def _profit() -> ColumnElement[float]:
     return func.coalesce(trades_table().c.close_profit_abs, 0.0)
 
 
-def _invested() -> ColumnElement[float]:
+def _count_of(trades: ColumnElement[int]) -> ColumnElement[int]:
+    # MariaDB sums whole numbers up to decimals.
+    return cast(func.sum(trades), Integer)
+
+
+def invested_in_trade() -> ColumnElement[float]:
     """Return what the filled entries of a trade took, None without one."""
     # Under a name of its own: the caller's filters and joins may ask for orders themselves.
     entries = orders_table().alias("entry")
@@ -180,3 +228,8 @@ def trades_table() -> Any:
 def orders_table() -> Any:
     """Return the table of orders."""
     return ModelBase.metadata.tables["orders"]
+
+
+def archived_table() -> Any:
+    """Return the table of what archived trades brought."""
+    return ArchivedProfit.__table__

@@ -12,11 +12,12 @@ from tradestore._database_only import refuse
 from tradestore._filters import TradeFilter, conditions
 from tradestore._performance import (
     NO_TAG,
+    archived_table,
+    cost_of,
     each_summed_query,
     mix_tag_query,
     orders_table,
     performance_query,
-    price_of,
     trades_table,
 )
 from tradestore._planning import unindexed
@@ -41,7 +42,11 @@ class BestPair(NamedTuple):
 
 
 class TradeReports:
-    """The reports of the mapped ``Trade``; in memory they are refused."""
+    """The reports of the mapped ``Trade``; in memory they are refused.
+
+    Trades that were archived count in them as before, but where a filter is given: what it asks of a trade nobody can
+    answer for those that are not here.
+    """
 
     use_db: ClassVar[bool]
     session: ClassVar[SessionType]
@@ -68,7 +73,8 @@ class TradeReports:
         """Return what each pair brought, best profit first.
 
         Args:
-            start_date: Only of trades closed since then (UTC).
+            start_date: Only of trades closed since then (UTC). Of archived trades those count that were closed on the
+                days after it, or on its day if it is a midnight.
         """
         query = _performance_of_closed("pair", "", since=start_date is not None)
         rows = cls._rows(query, "get_overall_performance", since=start_date)
@@ -110,7 +116,8 @@ class TradeReports:
         """Return the pair with the best profit, None without a closed trade.
 
         Args:
-            trade_filter: Further SQL expressions on the columns; the caller's list stays as it is.
+            trade_filter: Further SQL expressions on the columns; the caller's list stays as it is. With one, archived
+                trades do not count.
         """
         filters = conditions(trade_filter)
         query = each_summed_query("pair", [closed(alone=False), *filters], "").limit(1) if filters else _best_pair()
@@ -124,7 +131,7 @@ class TradeReports:
 
         Args:
             trade_filter: SQL expressions on the columns of trades, and on those of the orders that are summed up; the
-                caller's list stays as it is.
+                caller's list stays as it is. With one, archived trades do not count.
         """
         filters = conditions(trade_filter)
         rows = cls._rows(volume_query(filters) if filters else _volume(), "get_trading_volume")
@@ -155,9 +162,8 @@ def volume_query(filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
         # Only a filter that speaks of the very orders which are summed up may find them under their own name: one that
         # asks for orders in a subquery means all of a trade's.
         orders = orders.alias("placed")
-    cost = func.coalesce(orders.c.cost, orders.c.filled * price_of(orders))
     return (
-        select(func.coalesce(func.sum(cost), 0.0))
+        select(func.coalesce(func.sum(cost_of(orders)), 0.0))
         .select_from(orders.join(trades, orders.c.ft_trade_id == trades.c.id))
         .where(orders.c.filled > 0, *filters)
     )
@@ -166,7 +172,8 @@ def volume_query(filters: Sequence[ColumnElement[bool]]) -> Select[Any]:
 @cache
 def _performance_of_closed(column: str, fallback: str, *, of_pair: bool = False, since: bool = False) -> Select[Any]:
     """Return a standard report's query, which takes longer to build than many a database to answer it."""
-    return each_summed_query(column, _standard_filters(of_pair=of_pair, since=since), fallback)
+    archived = _archived_filters(of_pair=of_pair, since=since)
+    return each_summed_query(column, _standard_filters(of_pair=of_pair, since=since), fallback, archived)
 
 
 @cache
@@ -176,7 +183,7 @@ def _best_pair() -> Select[Any]:
 
 @cache
 def _volume() -> Select[Any]:
-    return volume_query([])
+    return select(volume_query([]).scalar_subquery() + _archived_sum("volume"))
 
 
 @cache
@@ -194,12 +201,15 @@ def open_stakes_query() -> Select[Any]:
 @cache
 def closed_profit_query() -> Select[Any]:
     """Return the query for the profit of all closed trades together, in stake currency."""
-    return select(func.sum(trades_table().c.close_profit_abs)).where(closed(alone=True))
+    here = func.coalesce(func.sum(trades_table().c.close_profit_abs), 0.0)
+    return select(here + _archived_sum("close_profit_abs")).where(closed(alone=True))
 
 
 @cache
 def _mix_tags_of_closed(*, of_pair: bool) -> Select[Any]:
-    return mix_tag_query(_standard_filters(of_pair=of_pair, since=False))
+    return mix_tag_query(
+        _standard_filters(of_pair=of_pair, since=False), _archived_filters(of_pair=of_pair, since=False)
+    )
 
 
 def _standard_filters(*, of_pair: bool, since: bool) -> list[ColumnElement[bool]]:
@@ -210,6 +220,20 @@ def _standard_filters(*, of_pair: bool, since: bool) -> list[ColumnElement[bool]
     if since:
         filters.append(trades.close_date >= bindparam("since"))
     return filters
+
+
+def _archived_filters(*, of_pair: bool, since: bool) -> list[ColumnElement[bool]]:
+    archived = archived_table().c
+    filters = []
+    if of_pair:
+        filters.append(archived.pair == bindparam("pair"))
+    if since:
+        filters.append(archived.closed_on >= bindparam("since"))
+    return filters
+
+
+def _archived_sum(column: str) -> ColumnElement[float]:
+    return select(func.coalesce(func.sum(archived_table().c[column]), 0.0)).scalar_subquery()
 
 
 def _report(rows: Sequence[Row[Any]], name: str) -> list[dict[str, Any]]:

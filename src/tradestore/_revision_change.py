@@ -59,11 +59,14 @@ _CHANGED_BY_SCRIPTS: Final = frozenset(
         "backtest_orders",
         "order_intents",
         "trade_limits",
+        "repair_log",
+        "archives",
+        "archived_profits",
     }
 )
 _SHORT_LIVED: Final = frozenset({"commit_tokens"})
 """Tables whose rows are of no use any more when nobody but us is there."""
-_WATCHED_BY_SCRIPTS: Final = frozenset({"trade_limits"})
+_WATCHED_BY_SCRIPTS: Final = frozenset({"trade_limits", "repair_log", "archives"})
 """Tables that a script drops only after it has seen that their rows say nothing."""
 _MYSQL: Final = frozenset({"mysql", "mariadb"})
 

@@ -31,7 +31,7 @@ __all__ = [
     "summaries",
 ]
 
-HEAD: Final = "0005_order_intents"
+HEAD: Final = "0007_archives"
 """The revision that this version of the library works with."""
 
 VERSION_TABLE: Final = "alembic_version"

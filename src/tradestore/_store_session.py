@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache, partial
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from sqlalchemy import Connection, Executable, event, literal, select
 from sqlalchemy.exc import DBAPIError, IllegalStateChangeError, SQLAlchemyError
@@ -31,6 +31,8 @@ __all__ = [
     "settle",
     "write",
 ]
+
+_Error = TypeVar("_Error", bound=BaseException)
 
 _WRITTEN: Final = "tradestore written"
 _LOCKING: Final = "tradestore locking"
@@ -106,7 +108,7 @@ class StoreSession(Session):
             self._give_up(e)
             if explain is not None:
                 # As long as the session keeps its connection, another one might have to be waited for.
-                raise explain(None if self.in_transaction() else self.get_bind().engine) from e
+                raise self._counted(explain(None if self.in_transaction() else self.get_bind().engine)) from e
             own = self._meaningful(e)
             if own is None:
                 raise
@@ -277,13 +279,20 @@ class StoreSession(Session):
 
     def _meaningful(self, error: BaseException, *, committing: bool = False) -> TradeStoreError | None:
         own = meaningful(error, committing=committing)
-        if own is not None:
+        if own is None:
+            self._counted(error)
+        else:
             engine = self.get_bind().engine
             note_error(counters_of(engine), own)
             if isinstance(error, DBAPIError) and not error.connection_invalidated and is_broken(error, engine):
                 # It was told past the place where SQLAlchemy looks for broken connections.
                 engine.dispose()
         return own
+
+    def _counted(self, error: _Error) -> _Error:
+        if self.bind is not None:
+            counters_of(self.get_bind().engine).note_error(error)
+        return error
 
 
 class _Transaction(SessionTransaction):

@@ -51,6 +51,11 @@ class Database:
         """The database URL without its password."""
         return masked(self.engine.url)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the models use it: neither was it closed, nor did another ``init_db`` come after it."""
+        return _session.bound_engine() is self.engine
+
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Do all that the block writes in one transaction: all of it is stored at its end, or nothing.
@@ -123,7 +128,7 @@ class Database:
         return _session.scoped()
 
     def _require_open(self) -> None:
-        if _session.bound_engine() is not self.engine:
+        if not self.is_open:
             msg = f"{self!r} is closed, or another init_db() came after it: use the Database that is open now."
             raise DatabaseNotReady(msg)
 

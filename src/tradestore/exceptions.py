@@ -14,7 +14,8 @@
     │   ├── TransferError             one database cannot be copied into another, or not as a whole
     │   │   ├── TargetNotEmpty        the other one has rows of its own
     │   │   └── TransferConflict      both have a row of the same id or key, with different content
-    │   └── ExportError               an export cannot be written where it was to go
+    │   ├── ExportError               an export cannot be written where it was to go
+    │   └── ArchiveError              trades cannot be moved to an archive, or back
     ├── DependencyException           the data that was handed in doesn't fit
     │   ├── InvalidValue              (also ValueError) a number, date or text that can't be kept
     │   ├── InvalidOrder              (also ValueError) an exchange answer that is no order of ours
@@ -33,6 +34,7 @@ what to do next; none of them ever holds a password.
 """
 
 __all__ = [
+    "ArchiveError",
     "BackupError",
     "CommitOutcomeUnknown",
     "ConnectionLost",
@@ -121,6 +123,10 @@ class TransferConflict(TransferError):
 
 class ExportError(OperationalException):
     """An export cannot be written where it was to go; nothing was left there."""
+
+
+class ArchiveError(OperationalException):
+    """Trades cannot be moved to an archive, or back, or what arrived is not what was there; nothing is lost."""
 
 
 class DependencyException(TradeStoreError):

@@ -7,7 +7,13 @@ from typing import Any, ParamSpec, TypeVar, Unpack
 from sqlalchemy import URL, Engine, create_engine, inspect
 from sqlalchemy.exc import ArgumentError, CompileError, DBAPIError, SQLAlchemyError
 
-from tradestore import _backtest_tables, _commit_tokens, intents, limits  # noqa: F401 - with them, init_db creates them
+from tradestore import (  # noqa: F401 - with them, init_db creates them
+    _backtest_tables,
+    _commit_tokens,
+    intents,
+    limits,
+    repair_log,
+)
 from tradestore._answer_timeout import however_long
 from tradestore._durability import warn_of_weak_server
 from tradestore._engine import (
@@ -20,6 +26,7 @@ from tradestore._engine import (
     retire,
 )
 from tradestore._errors import meaningful, meaningful_errors
+from tradestore._file_log import begin_file_log, end_file_log
 from tradestore._options import OptionArguments, options_of
 from tradestore._session import REQUEST_ID_CTX_KEY, bind, bound_engine, get_request_or_thread_id, scoped
 from tradestore._session import request_id_context as _request_id_ctx_var  # noqa: F401 - web servers import it here
@@ -90,6 +97,9 @@ def init_db(db_url: str, **options: Unpack[OptionArguments]) -> Store:
             ``connect_timeout``, seconds to wait for a server to let us in (10).
             ``answer_timeout``, seconds to wait for a server's answer to one statement, its wait for locks among them
             (120, or 30 more than ``busy_timeout`` if that is longer), None or 0 for ever.
+            ``slow_statement``, seconds after which the logger ``tradestore.slow`` is told of a statement, with its
+            plan (None, which is never).
+            ``log_file``, a file for what the library logs, besides where it goes anyway (None).
 
     Returns:
         The open database: transactions, intents, its state, and closing.
@@ -97,6 +107,7 @@ def init_db(db_url: str, **options: Unpack[OptionArguments]) -> Store:
     Raises:
         InvalidDatabaseUrl: If the URL cannot be used, or has an option that cannot be what it is.
         InvalidValue: If an option cannot be what it is.
+        OperationalException: If the log file cannot be written to.
         MissingDriver: If the driver that it asks for is not installed.
         DatabaseUnreachable: If nobody answers there, or the login is refused.
         MigrationError: If the tables there cannot be brought up to date, or are newer than the library.
@@ -106,6 +117,7 @@ def init_db(db_url: str, **options: Unpack[OptionArguments]) -> Store:
     engine = open_engine(db_url, **options)
     # A transaction that this scope left open would lock the same database against its own preparation.
     scoped.remove()
+    begin_file_log(engine, options_in_use(engine).log_file)
     try:
         previous_tables = present_tables(engine)
         refuse_half_a_copy(engine, previous_tables)
@@ -113,6 +125,7 @@ def init_db(db_url: str, **options: Unpack[OptionArguments]) -> Store:
         warn_of_weak_server(engine, options_in_use(engine).durability)
     except BaseException:
         engine.dispose()
+        end_file_log(engine)
         raise
     previous = bound_engine()
     bind(engine)

@@ -1,6 +1,7 @@
 """Options: the same in a URL and as arguments, checked alike, and each does what it says."""
 
 import logging
+import os
 from typing import Any
 from urllib.parse import urlencode
 
@@ -25,6 +26,8 @@ OPTIONS: OptionArguments = {
     "durability": "normal",
     "connect_timeout": 7.0,
     "answer_timeout": 9.0,
+    "slow_statement": 0.5,
+    "log_file": os.devnull,
 }
 WEAKNESSES = ("fsync", "innodb_flush_log_at_trx_commit")
 
@@ -55,6 +58,7 @@ def test_url_and_arguments_mean_the_same() -> None:
     )
     assert (defaults.busy_timeout, defaults.durability) == (30, "full")
     assert (defaults.connect_timeout, defaults.answer_timeout) == (10, 120)
+    assert (defaults.slow_statement, defaults.log_file) == (None, None)
 
 
 @pytest.mark.parametrize(("given", "expected"), [(0, None), (None, None), (2, 2.0)])
@@ -88,6 +92,9 @@ def test_waiting_for_others_is_no_lost_server() -> None:
         ("durability", "none"),
         ("connect_timeout", 0),
         ("answer_timeout", -1),
+        ("slow_statement", -1),
+        ("slow_statement", "often"),
+        ("log_file", 5),
     ],
 )
 def test_bad_value_is_refused_either_way(option, value, tmp_path) -> None:

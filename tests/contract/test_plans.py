@@ -1,12 +1,12 @@
 """How the engines go about the questions: none that asks for a few rows reads a whole table."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import delete, event, select
 
 from tests.capabilities import Backend
 from tests.history import END, fill_history, pair_of
@@ -21,6 +21,7 @@ from tradestore import (
     WalletHistory,
     migrations,
 )
+from tradestore._archive_model import ArchivedProfit
 from tradestore.key_value_store import set_startup_time
 
 PAIR = pair_of(3)
@@ -117,10 +118,10 @@ def _ways(database: Database, question: Callable[[], object]) -> list[list[Acces
     return [accesses(database.engine, *statement) for statement in sent]
 
 
-def _faults(database: Database) -> dict[str, list[Access]]:
+def _faults(database: Database, questions: Iterable[str] = STANDARD) -> dict[str, list[Access]]:
     """Return the standard questions that read a whole table, or all closed trades by the flag that they share."""
     found = {}
-    for name, question in STANDARD.items():
+    for name, question in ((name, STANDARD[name]) for name in questions):
         ways = [way for statement in _ways(database, question) for way in statement]
         assert ways, name
         asks_for_closed = "since" in name or "of a pair" in name or "close date" in name
@@ -174,6 +175,8 @@ def test_check_finds_what_reads_a_whole_table(history) -> None:
 
 def test_check_finds_missing_indexes(history) -> None:
     """With the indexes of the first revision alone some standard questions read whole tables, and are found out."""
+    with history.engine.begin() as connection:
+        connection.execute(delete(ArchivedProfit))
     migrations.downgrade(history.engine, "0001_initial")
     gather_statistics(history.engine)
-    assert "opened since" in _faults(history)
+    assert "opened since" in _faults(history, ["opened since"])

@@ -111,9 +111,9 @@ def test_newer_database_is_refused_untouched(database: Database, store_url: str,
     [
         ("0002_query_indexes", "0002_query_indexes"),
         ("0002", "0002_query_indexes"),
-        ("-1", "0004_wider_pairs"),
-        ("-4", "0001_initial"),
-        ("-5", None),
+        ("-1", "0006_repair_log"),
+        ("-6", "0001_initial"),
+        ("-7", None),
         ("base", None),
     ],
 )

@@ -15,13 +15,16 @@ from typer.core import TyperGroup
 
 from tradestore.cli._answers import console, tell
 from tradestore.cli.commands import (
+    archive,
     backup,
     copy,
     custom_data,
     doctor,
     export,
+    health,
     kv,
     locks,
+    optimize,
     performance,
     report,
     schema,
@@ -104,6 +107,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+app.command("archive")(archive.archive)
 app.command("backup")(backup.backup)
 app.command("backup-verify")(backup.backup_verify)
 app.command("backups")(backup.backups)
@@ -112,16 +116,19 @@ app.add_typer(custom_data.app, name="custom-data")
 app.command("doctor")(doctor.doctor)
 app.command("downgrade")(schema.downgrade)
 app.command("export")(export.export)
+app.command("health")(health.health)
 app.command("history")(schema.history)
 app.command("import")(export.import_export)
 app.add_typer(kv.app, name="kv")
 app.command("locks")(locks.locks)
+app.command("optimize")(optimize.optimize)
 app.command("performance")(performance.performance)
 app.command("report")(report.report)
 app.command("restore")(backup.restore_backup)
 app.command("status")(status.status)
 app.command("trade")(trades.trade)
 app.command("trades")(trades.trades)
+app.command("unarchive")(archive.unarchive)
 app.command("unlock")(locks.unlock)
 app.command("upgrade")(schema.upgrade)
 app.add_typer(views.app, name="views")

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -82,18 +82,20 @@ class TransferPlan:
     metadata: MetaData
 
 
-def plan_transfer(source: Connection, target: Engine) -> TransferPlan:
+def plan_transfer(source: Connection, target: Engine, *, only: Collection[str] | None = None) -> TransferPlan:
     """Look at what a source has.
 
     Args:
         source: Its snapshot.
         target: Where it is to go.
+        only: The tables that matter; all of them if None.
 
     Raises:
         TransferError: If a column has a type that the target has nothing like.
     """
     inspector = inspect(source)
-    names = [name for name in inspector.get_table_names() if _travels(name)]
+    present = inspector.get_table_names()
+    names = [name for name in present if _travels(name) and (only is None or name in only)]
     portable = PortableTables(
         inspector, names, is_same_kind=family(source) == family(target), from_sqlite=family(source) == "sqlite"
     )

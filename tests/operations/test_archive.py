@@ -1,0 +1,356 @@
+"""Archived trades are out of the store, whole in the file, and still in every report; and they come back."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, func, select, text, update
+
+from tests.builders import OPENED, store, trade
+from tests.faults.small_disks import files_limited
+from tests.operations.furniture import rows_of
+from tests.operations.old_trades import BEFORE, OLD, fill, reports, rows_of_trades
+from tradestore import ModelBase, Order, OrderIntent, Store, Trade, migrations
+from tradestore._archive_model import ArchivedProfit
+from tradestore.exceptions import ArchiveError, DatabaseBusy, DatabaseUnreachable, MigrationError, OperationalException
+from tradestore.operations import archive as archiving
+from tradestore.operations.archive import archive, plan_archive, unarchive
+from tradestore.testing import opened_store
+
+CHECKOUT = Path(__file__).parents[2]
+pytestmark = pytest.mark.needs("first_driver")
+
+MOVED = [ModelBase.metadata.tables[name] for name in ("trades", "orders", "trade_custom_data")]
+
+
+@pytest.fixture
+def filled(database: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Return a store with nine old trades, three later ones and an open one; they are moved two at a time."""
+    monkeypatch.setattr(archiving, "_PORTION", 2)
+    fill()
+    return database
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "archive.sqlite"
+
+
+@contextmanager
+def _looking_at(file: Path) -> Iterator[None]:
+    """Open an archive as the store that it is."""
+    with opened_store(f"sqlite:///{file}"):
+        yield
+
+
+def _all_rows(database: Store) -> dict[str, list[Any]]:
+    Trade.session.remove()
+    with database.engine.connect() as connection:
+        return {table.name: sorted(map(tuple, connection.execute(select(table))), key=repr) for table in MOVED}
+
+
+def test_reports_stay_what_they_were(filled, file) -> None:
+    """Nine trades go with all that is theirs; no report notices, and the file has them as they were."""
+    before = reports()
+    old = {number: Trade.session.get_one(Trade, number).to_json() for number in OLD}
+    Trade.session.remove()
+    steps: list[tuple[int, int | None]] = []
+    report = archive(filled, BEFORE, file, progress=lambda *step: steps.append(step))
+    assert (report.trades, report.archived_trades, report.before) == (9, 9, BEFORE)
+    assert steps == [(2, 9), (4, 9), (6, 9), (8, 9), (9, 9)]
+    assert rows_of_trades() == [10, 11, 12, 13]
+    assert reports() == before
+    with filled.engine.connect() as connection:
+        # Two orders of each of three closed trades, the entry of the open one, and an entry of custom data of three.
+        assert [connection.scalar(select(func.count()).select_from(table)) for table in MOVED] == [4, 7, 3]
+    with _looking_at(file):
+        assert {number: Trade.session.get_one(Trade, number).to_json() for number in OLD} == old
+        assert Trade.session.get_one(Trade, 9).get_custom_data("level") == {"number": 9}
+        # 20.12345678 - 3.1 + 0.00000001 + 7.7 - 12.34567891 + 100 + 0.1 + 0.2 + 0.3
+        assert Trade.get_total_closed_profit() == 112.97777788
+
+
+def test_file_is_the_owners_alone_and_whole(filled, file) -> None:
+    """Nobody else may read it, and nothing of it is in a second file."""
+    archive(filled, BEFORE, file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert sorted(each.name for each in file.parent.glob("archive*")) == ["archive.sqlite"]
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_sums_are_kept(filled, file) -> None:
+    """By pair, tag, reason and day, with what each report adds up."""
+    archive(filled, BEFORE, file)
+    with filled.engine.connect() as connection:
+        table = ArchivedProfit.__table__
+        (row,) = connection.execute(select(table).where(table.c.closed_on == datetime(2025, 1, 11, tzinfo=UTC))).all()
+    # Trade 5: ten units bought at 20 and sold at 21, of which a third was its own money.
+    assert (row.pair, row.enter_tag, row.exit_reason, row.is_short) == ("XRP/USDT", "news é", "stop_loss", False)
+    assert (row.trades, row.wins, row.close_profit_abs, row.volume) == (1, 0, -12.34567891, 200.0 + 210.0)
+    assert row.invested == pytest.approx(200.0 / 3)
+
+
+def test_archive_grows(filled, file) -> None:
+    """A later date moves what has become old since; what is there stays."""
+    before = reports()
+    first = archive(filled, BEFORE - timedelta(days=20), file)
+    assert 0 < first.trades < 9
+    second = archive(filled, BEFORE, file)
+    assert (first.trades + second.trades, second.archived_trades) == (9, 9)
+    assert archive(filled, BEFORE, file).trades == 0
+    assert reports() == before
+
+
+def test_all_come_back(filled, file) -> None:
+    """Every value is what it was, and no sum stays behind."""
+    before, rows = reports(), _all_rows(filled)
+    archive(filled, BEFORE, file)
+    report = unarchive(filled, file)
+    assert (report.trades, report.archived_trades) == (9, 0)
+    assert _all_rows(filled) == rows
+    assert reports() == before
+    with filled.engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(ArchivedProfit)) == 0
+    assert archive(filled, BEFORE, file).trades == 9
+
+
+def test_some_come_back(filled, file) -> None:
+    """The sums are those of the others."""
+    before = reports()
+    archive(filled, BEFORE, file)
+    report = unarchive(filled, file, [3, 5])
+    assert (report.trades, report.archived_trades) == (2, 7)
+    assert rows_of_trades() == [3, 5, 10, 11, 12, 13]
+    assert reports() == before
+    with filled.engine.connect() as connection:
+        assert connection.scalar(select(func.sum(ArchivedProfit.trades))) == 7
+
+
+def test_nothing_is_put_back_by_half(filled, file) -> None:
+    """A trade that the archive does not have is named, and all stay where they are."""
+    archive(filled, BEFORE, file)
+    with pytest.raises(ArchiveError, match="has no trade 10, 99"):
+        unarchive(filled, file, [3, 10, 99])
+    assert rows_of_trades() == [10, 11, 12, 13]
+
+
+def test_what_is_not_settled_stays(filled, file) -> None:
+    """An order that waits, an order that nobody knows of, and whatever has the highest id."""
+    Trade.session.execute(update(Order).where(Order.ft_trade_id == 2).values(ft_is_open=True))
+    store(
+        OrderIntent(
+            client_order_id="a", state="open", pair="A/B", side="buy", amount=1.0, created_at=OPENED, ft_trade_id=4
+        )
+    )
+    store(
+        OrderIntent(
+            client_order_id="b", state="placed", pair="A/B", side="buy", amount=1.0, created_at=OPENED, ft_trade_id=6
+        )
+    )
+    Trade.session.execute(delete(Order).where(Order.ft_trade_id == 13))
+    Trade.session.execute(delete(Trade).where(Trade.id == 13))
+    Trade.commit()
+    Trade.session.remove()
+    everything = datetime(2027, 1, 1, tzinfo=UTC)
+    plan = plan_archive(filled, everything)
+    assert (plan.trades, plan.orders, plan.staying) == (9, 18, 3)
+    assert archive(filled, everything, file).trades == 9
+    assert rows_of_trades() == [2, 4, 12]
+    added = trade()
+    store(added)
+    assert added.id > 12
+
+
+def test_plan_changes_nothing(filled, file) -> None:
+    """It says what would go, and from when to when."""
+    plan = plan_archive(filled, BEFORE)
+    assert (plan.trades, plan.orders, plan.staying) == (9, 18, 0)
+    assert plan.first_closed == datetime(2025, 1, 3, 12, tzinfo=UTC)
+    assert plan.last_closed == datetime(2025, 1, 19, 12, tzinfo=UTC)
+    assert len(rows_of_trades()) == 13
+    assert not file.exists()
+
+
+def test_archive_of_another_store_is_refused(filled, file, tmp_path) -> None:
+    """Neither is anything added to it, nor taken from it."""
+    archive(filled, BEFORE - timedelta(days=20), file)
+    with opened_store(f"sqlite:///{tmp_path / 'other.sqlite'}") as other:
+        fill()
+        for call in (lambda: archive(other, BEFORE, file), lambda: unarchive(other, file)):
+            with pytest.raises(ArchiveError, match="not an archive of this store"):
+                call()
+        assert len(rows_of_trades()) == 13
+
+
+def test_other_files_are_refused(filled, tmp_path) -> None:
+    """A bot's own store, another program's database, a text and a folder: nothing is changed in them."""
+    with opened_store(f"sqlite:///{tmp_path / 'bot.sqlite'}"):
+        fill()
+    with closing(sqlite3.connect(tmp_path / "other.sqlite")) as other:
+        other.execute("CREATE TABLE notes (id INTEGER)")
+    (tmp_path / "text.sqlite").write_text("no database\n" * 200)
+    (tmp_path / "folder").mkdir()
+    before = {
+        each.name: each.is_file() and each.read_bytes() for each in tmp_path.iterdir() if "store" not in each.name
+    }
+    for name in ("bot.sqlite", "other.sqlite"):
+        with pytest.raises(ArchiveError, match="no archive"):
+            archive(filled, BEFORE, tmp_path / name)
+    for name in ("text.sqlite", "folder"):
+        with pytest.raises(DatabaseUnreachable):
+            archive(filled, BEFORE, tmp_path / name)
+    with pytest.raises(ArchiveError, match="cannot be made"):
+        archive(filled, BEFORE, tmp_path / "missing" / "archive.sqlite")
+    with pytest.raises(DatabaseUnreachable, match="There is no database"):
+        unarchive(filled, tmp_path / "nowhere.sqlite")
+    after = {each.name: each.is_file() and each.read_bytes() for each in tmp_path.iterdir() if "store" not in each.name}
+    assert after == before
+    assert len(rows_of_trades()) == 13
+
+
+def test_store_is_no_archive_of_itself(tmp_path) -> None:
+    """Whatever its name looks like."""
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    with opened_store(url) as database:
+        fill()
+        with pytest.raises(ArchiveError, match="is the store itself"):
+            archive(database, BEFORE, tmp_path / "." / "store.sqlite")
+
+
+@pytest.mark.needs("persistent")
+def test_trade_that_is_changed_meanwhile_stays(filled, file, monkeypatch) -> None:
+    """What was copied before that is not what there is: nothing is deleted, and the next call does it."""
+    copy = archiving._copy
+
+    def copy_and_change(*args: Any) -> None:
+        copy(*args)
+        with filled.engine.begin() as connection:
+            connection.execute(text("UPDATE orders SET filled = 9.5 WHERE ft_trade_id = 1"))
+
+    monkeypatch.setattr(archiving, "_copy", copy_and_change)
+    with pytest.raises(DatabaseBusy, match="changed trades while they were archived"):
+        archive(filled, BEFORE, file)
+    assert len(rows_of_trades()) == 13
+    monkeypatch.undo()
+    before = reports()
+    assert archive(filled, BEFORE, file).archived_trades == 9
+    assert reports() == before
+
+
+@pytest.mark.needs("persistent")
+def test_rows_of_others_keep_a_trade(filled, file) -> None:
+    """A user's own table refers to a trade: that is said, and the trade stays as a whole."""
+    with filled.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE notes (id INTEGER PRIMARY KEY, trade INTEGER REFERENCES trades (id))"))
+        if connection.dialect.name == "mysql":
+            connection.execute(text("ALTER TABLE notes ADD FOREIGN KEY (trade) REFERENCES trades (id)"))
+        connection.execute(text("INSERT INTO notes VALUES (1, 5)"))
+    before = reports()
+    with pytest.raises(ArchiveError, match="rows of other tables that refer to them"):
+        archive(filled, BEFORE, file)
+    assert 5 in rows_of_trades()
+    assert reports() == before
+
+
+@pytest.mark.needs("persistent")
+def test_columns_of_the_users_go_along(filled, file) -> None:
+    """What somebody has added to a table is in the file, and comes back."""
+    with filled.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE trades ADD COLUMN mood VARCHAR(20)"))
+        connection.execute(text("UPDATE trades SET mood = 'calm' WHERE id = 3"))
+    archive(filled, BEFORE, file)
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT mood FROM trades WHERE id IN (3, 4)").fetchall() == [("calm",), (None,)]
+    unarchive(filled, file, [3])
+    with filled.engine.connect() as connection:
+        assert connection.scalar(text("SELECT mood FROM trades WHERE id = 3")) == "calm"
+
+
+def test_downgrade_is_refused_while_trades_are_archived(filled, file) -> None:
+    """No older version knows what they brought."""
+    archive(filled, BEFORE, file)
+    with pytest.raises(MigrationError, match=r"what archived trades brought, but there are 9.*tradestore unarchive"):
+        migrations.downgrade(filled.engine, "0006_repair_log")
+    assert migrations.current(filled.engine) == migrations.HEAD
+    unarchive(filled, file)
+    migrations.downgrade(filled.engine, "0006_repair_log")
+    migrations.upgrade(filled.engine)
+    assert migrations.check(filled.engine, ModelBase.metadata) == []
+
+
+def test_rows_are_those_of_the_store_in_the_file(tmp_path, file) -> None:
+    """From one file to another, each stored value is the same to the last bit."""
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    with opened_store(url) as database:
+        fill()
+        before = rows_of(url, MOVED)
+        archive(database, BEFORE, file)
+        kept, moved = rows_of(url, MOVED), rows_of(f"sqlite:///{file}", MOVED)
+    assert {name: sorted([*kept[name], *moved[name]], key=repr) for name in before} == {
+        name: sorted(rows, key=repr) for name, rows in before.items()
+    }
+
+
+@pytest.mark.parametrize("limit", [20_000, 300_000])
+def test_disk_that_is_full(tmp_path: Path, file: Path, limit: int, monkeypatch) -> None:
+    """Whether the archive cannot be made or cannot grow: it is told, nothing is lost, and with room it works."""
+    monkeypatch.setattr(archiving, "_PORTION", 2)
+    with opened_store(f"sqlite:///{tmp_path / 'store.sqlite'}") as database:
+        fill()
+        # What is remembered of each trade is more than the room that is left.
+        Trade.session.execute(text("UPDATE trade_custom_data SET cd_value = hex(zeroblob(50000))"))
+        Trade.commit()
+        before = reports()
+        with files_limited(limit), pytest.raises(OperationalException, match=r"(?i)full|room|disk"):
+            archive(database, BEFORE, file)
+        assert reports() == before
+        assert archive(database, BEFORE, file).archived_trades == 9
+        assert reports() == before
+        assert rows_of_trades() == [10, 11, 12, 13]
+
+
+@pytest.mark.needs("persistent")
+def test_two_at_once(store_url: str, file: Path) -> None:
+    """At least one comes to its end or can be done again, and neither takes away what the other has moved."""
+    with opened_store(store_url):
+        fill()
+        before = reports()
+    with get_context("spawn").Pool(2) as pool:
+        found = pool.map(_try, [(store_url, file)] * 2, chunksize=1)
+    assert set(found) <= {"done", "again"}
+    with opened_store(store_url) as database:
+        archive(database, BEFORE, file)
+        assert rows_of_trades() == [10, 11, 12, 13]
+        assert reports() == before
+    with _looking_at(file):
+        assert rows_of_trades() == OLD
+
+
+def _try(arguments: tuple[str, Path]) -> str:
+    archiving._PORTION = 2  # type: ignore[misc]
+    try:
+        archive(arguments[0], BEFORE, arguments[1])
+    except (ArchiveError, DatabaseBusy):
+        return "again"
+    return "done"
+
+
+@pytest.mark.needs("persistent")
+@pytest.mark.parametrize(
+    ("way", "least"), [("on", 12), pytest.param("anew", 40, marks=pytest.mark.thorough)], ids=["on", "anew"]
+)
+def test_killed_again_and_again(store_url: str, file: Path, way: str, least: int, note_kills) -> None:
+    """SIGKILL before each statement that writes, and each commit, on both sides: nothing is lost, reports are right."""
+    command = [sys.executable, "-W", "error", "-m", "tests.operations.archive_killing", store_url, str(file), way]
+    run = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) >= least
+    note_kills(f"archive and unarchive, which went {way}", int(run.stdout))
