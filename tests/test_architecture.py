@@ -64,6 +64,7 @@ FLOORS = (
         "_sequences",
         "_session",
         "_shared_connection",
+        "_sqlite_files",
         "_sqltypes",
         "_store_session",
         "_stored_values",
