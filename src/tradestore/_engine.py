@@ -243,7 +243,8 @@ def _with_password_in_its_place(url: URL) -> URL:
     for name in _PASSWORDS:
         given = url.query.get(name)
         if given is not None:
-            url = url.set(password=given if isinstance(given, str) else given[-1])
+            # Without a name, even an empty one, SQLAlchemy would write the URL without its password.
+            url = url.set(username=url.username or "", password=given if isinstance(given, str) else given[-1])
     return url.difference_update_query(_PASSWORDS)
 
 
