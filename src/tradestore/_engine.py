@@ -31,6 +31,7 @@ __all__ = [
     "masked",
     "options_in_use",
     "prepare_engine",
+    "read_url",
     "retire",
     "take_write_lock",
     "without_secret_options",
@@ -69,15 +70,7 @@ def check_url(db_url: str) -> URL:
     Raises:
         InvalidDatabaseUrl: If it can't be read, means a database that is not supported, or a file without a name.
     """
-    try:
-        url = make_url(db_url)
-    except (ArgumentError, ValueError):
-        # The original error may quote the URL, and with it the password.
-        raise InvalidDatabaseUrl(_UNREADABLE) from None
-    texts = (url.host or "", url.database or "", *url.query)
-    if url.host is not None and any("@" in text for text in texts):
-        # What stands before it is the rest of a password that nobody escaped.
-        raise InvalidDatabaseUrl(_UNREADABLE)
+    url = read_url(db_url)
     if url.drivername in _DRIVERS:
         url = url.set(drivername=_DRIVERS[url.drivername])
     if url.drivername not in _SUPPORTED:
@@ -88,7 +81,31 @@ def check_url(db_url: str) -> URL:
         raise InvalidDatabaseUrl(msg)
     if url.get_backend_name() == "sqlite":
         _refuse_bad_file(url)
+    return url
+
+
+def read_url(db_url: str) -> URL:
+    """Read a database URL as it stands, with its password where SQLAlchemy never shows it.
+
+    Raises:
+        InvalidDatabaseUrl: If it can't be read.
+    """
+    url = _parsed(db_url)
+    if url is None:
+        raise InvalidDatabaseUrl(_UNREADABLE)
+    texts = (url.host or "", url.database or "", *url.query)
+    if url.host is not None and any("@" in text for text in texts):
+        # What stands before it is the rest of a password that nobody escaped.
+        raise InvalidDatabaseUrl(_UNREADABLE)
     return _with_password_in_its_place(url)
+
+
+def _parsed(db_url: str) -> URL | None:
+    # The original error may quote the URL, and with it the password: nobody gets to see it, not even as a context.
+    try:
+        return make_url(db_url)
+    except (ArgumentError, ValueError):
+        return None
 
 
 def without_secret_options(url: URL) -> URL:

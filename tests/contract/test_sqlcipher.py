@@ -16,6 +16,7 @@ from sqlalchemy import event, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from tests.builders import store, trade, trade_with_entry
+from tests.ciphers import quick_keys
 from tests.servers import PASSWORD
 from tradestore import Database, Store, Trade, init_db, migrations
 from tradestore._sqlite_files import driver_of
@@ -30,6 +31,12 @@ KEYS = [PASSWORD, 'it\'s "quoted" -- ; \\ %s %25 {x}', "ключ 鍵 🔑", " "]
 def url_of(file: Path, key: str = PASSWORD) -> str:
     """Return the URL of an encrypted file."""
     return f"sqlite+pysqlcipher://:{quote(key, safe='')}@/{file}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_keys() -> Iterator[None]:
+    with quick_keys():
+        yield
 
 
 @pytest.fixture

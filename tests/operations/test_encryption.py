@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import sqlcipher3
 from sqlalchemy import text
 
 from tests.builders import store, trade_with_entry
+from tests.ciphers import QUICKLY, quick_keys
 from tests.servers import PASSWORD
 from tradestore import Trade, init_db
 from tradestore.exceptions import (
@@ -32,6 +33,12 @@ from tradestore.testing import opened_store
 
 NEW = "s3cret \"new\" 'key' %25 ключ"
 DEADLINE = 60.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_keys() -> Iterator[None]:
+    with quick_keys():
+        yield
 
 
 @pytest.fixture
@@ -254,7 +261,10 @@ def test_kill_in_the_middle_leaves_one_key_and_all_rows(secret: Path, reached: C
         connection.commit()
     before, size = dump(secret, PASSWORD), secret.stat().st_size
     reached(secret, size)
-    script = "import os, sys; from tradestore.operations.encryption import rekey; rekey(*sys.stdin.read().split('|'))"
+    script = (
+        f"import sys, sqlcipher3; sqlcipher3.connect(':memory:').execute({QUICKLY!r}); "
+        "from tradestore.operations.encryption import rekey; rekey(*sys.stdin.read().split('|'))"
+    )
     child = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, text=True)
     assert child.stdin is not None
     child.stdin.write(f"{url_with_key(secret, PASSWORD)}|{NEW}")

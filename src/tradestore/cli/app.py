@@ -12,7 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 from tradestore.cli._answers import console, tell
-from tradestore.cli.commands import status
+from tradestore.cli._passwords import add_password_options, warn_of_visible_passwords, without_passwords
+from tradestore.cli.commands import encryption, status
 from tradestore.exceptions import CommitOutcomeUnknown, DatabaseBusy, TradeStoreError
 
 __all__ = ["ExitCode", "app", "run"]
@@ -42,6 +43,11 @@ class ExitCode(IntEnum):
 class _Commands(TyperGroup):
     """All commands, whose failures end as a line and an exit code."""
 
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        """Let every command take a password from where nobody else can read it."""
+        super().__init__(*args, **settings)
+        add_password_options(self.commands)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
@@ -63,7 +69,8 @@ class _Commands(TyperGroup):
             raise
         except Exception as e:
             if hasattr(e, "exit_code"):
-                # One of typer's about the words of a command: their base has no public name.
+                # One of typer's about the words of a command, which it quotes: their base has no public name.
+                e.message = without_passwords(getattr(e, "message", ""))
                 raise
             _end(e, ExitCode.BUG)
 
@@ -78,6 +85,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+app.command("decrypt")(encryption.decrypt)
+app.command("encrypt")(encryption.encrypt)
+app.command("rekey")(encryption.rekey)
 app.command("status")(status.status)
 
 
@@ -99,6 +109,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    warn_of_visible_passwords()
     try:
         app(arguments)
     except SystemExit as e:
@@ -109,7 +120,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _end(error: Exception, code: ExitCode) -> NoReturn:
     if os.environ.get("TRADESTORE_TRACEBACK"):
         raise error
-    text = " ".join(str(error).split())
+    text = without_passwords(" ".join(str(error).split()))
     if code is ExitCode.BUG:
         text = f"{type(error).__name__}: {text} (a bug: please report it, with TRADESTORE_TRACEBACK=1 for all of it)"
     tell(f"Error: {text}")
