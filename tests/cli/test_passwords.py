@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from tradestore import Database, Trade
 from tradestore.cli._passwords import without_passwords
 from tradestore.operations.encryption import url_with_key
 from tradestore.testing import opened_store
+
+SECONDS = 60
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -195,16 +198,20 @@ def test_password_is_asked_for_without_echo(secret: str) -> None:
         start_new_session=True,
     )
     os.close(other)
-    shown = b""
-    while b"Password:" not in shown:
-        shown += os.read(terminal, 1000)
+    # The blank comes when the terminal shows nothing any more, and forgets what was typed before.
+    shown = _read_until(terminal, b"Password: ")
     os.write(terminal, PASSWORD.encode() + b"\n")
-    try:
-        while more := os.read(terminal, 1000):
-            shown += more
-    except OSError:  # The other end is closed.
-        pass
+    shown += _read_until(terminal, b"open trades")
+    assert child.wait(SECONDS) == 0
     os.close(terminal)
-    assert child.wait() == 0
     assert b"1 open trades" in shown
     assert b"s3cret" not in shown
+
+
+def _read_until(terminal: int, text: bytes) -> bytes:
+    """Return what a terminal shows until a text is there, or nothing more comes for a long while."""
+    shown = b""
+    while text not in shown:
+        assert select.select([terminal], [], [], SECONDS)[0], shown
+        shown += os.read(terminal, 1000)
+    return shown

@@ -38,9 +38,10 @@ _PASSWORD: Final = "tradestore.password"  # noqa: S105 - where it is kept
 _PASSWORD_VARIABLE: Final = "TRADESTORE_DB_PASSWORD"  # noqa: S105 - its name
 _NEW_KEY_VARIABLE: Final = "TRADESTORE_NEW_PASSWORD"
 _VISIBLE: Final = re.compile(
-    r"(?<=://)(?![^\s:/]*:\*\*\*@)[^\s/:]*:\S+@|(?<=[?&])(?:password|passwd|sslpassword)=[^&\s]+", re.IGNORECASE
+    r"(?<=://)(?![^\s:/]*:(?:\*\*\*|KEY|password)@)[^\s/:]*:\S+@|(?<=[?&])(?:password|passwd|sslpassword)=[^&\s]+",
+    re.IGNORECASE,
 )
-"""What stands for a password in a URL that is not masked, up to its last @, since nobody may have escaped them."""
+"""A URL's user and password, up to the last @, since nobody may have escaped them; not those of examples."""
 
 NewKeyFile = Annotated[
     Path | None,
@@ -74,7 +75,7 @@ def url_with_its_password(context: typer.Context, value: str) -> str:
         InvalidDatabaseUrl: If the URL cannot be read, or takes no password.
     """
     url = context.meta.get(_URL_OF_FILE, value)
-    if url != value and "COMMANDLINE" in str(context.get_parameter_source(_URL)):
+    if _URL_OF_FILE in context.meta and "COMMANDLINE" in str(context.get_parameter_source(_URL)):
         msg = "--db-url and --db-url-file cannot both be given."
         raise typer.BadParameter(msg)
     given, variable = context.meta.get(_PASSWORD), os.environ.get(_PASSWORD_VARIABLE)
