@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from tradestore.cli._answers import console, tell
 from tradestore.cli._passwords import add_password_options, warn_of_visible_passwords, without_passwords
-from tradestore.cli.commands import encryption, status
+from tradestore.cli.commands import encryption, grants, status
 from tradestore.exceptions import CommitOutcomeUnknown, DatabaseBusy, TradeStoreError
 
 __all__ = ["ExitCode", "app", "run"]
@@ -87,6 +87,7 @@ app = typer.Typer(
 )
 app.command("decrypt")(encryption.decrypt)
 app.command("encrypt")(encryption.encrypt)
+app.command("grants")(grants.grants)
 app.command("rekey")(encryption.rekey)
 app.command("status")(status.status)
 
