@@ -12,13 +12,28 @@ from urllib.parse import unquote
 
 from sqlalchemy import URL, Connection, Engine, event
 
+from tradestore._fork import in_every_child
+
 __all__ = ["SqliteDriver", "create_private", "create_privately", "driver_of", "is_encrypted"]
 
 _CIPHER: Final = "pysqlcipher"
 _NOT_A_FILE: Final = re.compile(r"[?&](?:mode=(?:memory|ro|rw)|immutable=1|vfs=[^&]*)(?:&|$)")
 """What of a URI keeps SQLite from making a file, or from making it where the path says."""
 
-_creating: Final = threading.Lock()
+
+class _Creation:
+    """Whose turn it is to make a file; in a process that was forked, nobody has it."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Let everybody have a turn."""
+        self.turn = threading.Lock()
+
+
+_creation: Final = _Creation()
+in_every_child(_creation.renew)
 
 
 def is_encrypted(url: URL) -> bool:
@@ -57,7 +72,7 @@ def create_privately(engine: Engine) -> None:
     def before_connect(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
         file = _file_to_make(str(arguments[0]), is_uri=bool(options.get("uri")))
         if file is not None:
-            with _creating:
+            with _creation.turn:
                 create_private(file)
 
     event.listen(engine, "do_connect", before_connect)

@@ -56,7 +56,7 @@ def rows(file: Path, statement: str, key: str = PASSWORD) -> list[Any]:
     with closing(sqlcipher3.connect(str(file))) as connection:
         connection.execute("PRAGMA cipher_log_level = NONE")
         connection.execute('PRAGMA key = "' + key.replace('"', '""') + '"')
-        return connection.execute(statement).fetchall()
+        return list(connection.execute(statement))
 
 
 @pytest.mark.parametrize("key", KEYS)

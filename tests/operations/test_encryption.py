@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.builders import store, trade_with_entry
 from tests.ciphers import QUICKLY, quick_keys
 from tests.servers import PASSWORD
 from tradestore import Trade, init_db
+from tradestore._sqlite_backup import fault_of
 from tradestore.exceptions import (
     DatabaseBusy,
     DatabaseUnreachable,
@@ -84,6 +86,11 @@ def dump(file: Path, key: str | None = None) -> list[str]:
         return sorted([*found, repr(connection.execute("PRAGMA user_version").fetchone())])
 
 
+def works(folder: Path) -> list[Callable[[str], object]]:
+    """Return what is done to an encrypted file, each to be called with its URL."""
+    return [partial(rekey, new_key=NEW), partial(decrypt, target=folder / "x.sqlite")]
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -144,14 +151,14 @@ def test_file_that_others_have_open_keeps_its_key(secret: Path, tmp_path: Path) 
 def test_row_that_changed_under_the_new_key_leaves_the_copy(secret: Path, tmp_path: Path, monkeypatch) -> None:
     """Should SQLCipher ever write something else, all of it is still there, and the message says where."""
     before = dump(secret, PASSWORD)
-    compared = encryption.fault_of
+    compared = fault_of
     answers = iter([None, "the table 'trades' has other rows"])
 
-    def fault_of(*arguments: Any) -> str | None:
+    def answer(*arguments: Any) -> str | None:
         assert compared(*arguments) is None
         return next(answers)
 
-    monkeypatch.setattr(encryption, "fault_of", fault_of)
+    monkeypatch.setattr(encryption, "fault_of", answer)
     with pytest.raises(EncryptionError, match=r"has other rows. All of it is in .*rekey.bak, under the old key"):
         rekey(url_with_key(secret, PASSWORD), NEW)
     assert dump(tmp_path / "secret.sqlite.rekey.bak", PASSWORD) == before
@@ -177,7 +184,7 @@ def test_no_key_is_refused(plain: Path, secret: Path, tmp_path: Path, key: str) 
 
 @pytest.mark.parametrize("url", ["sqlite://", "postgresql://bot:s3cret@localhost/db", "sqlite:///{plain}"])
 def test_what_has_no_key_gets_none(plain: Path, tmp_path: Path, url: str) -> None:
-    for work in (lambda u: rekey(u, NEW), lambda u: decrypt(u, tmp_path / "x.sqlite")):
+    for work in works(tmp_path):
         with pytest.raises(EncryptionError, match=r"sqlite\+pysqlcipher"):
             work(url.format(plain=plain))
     assert names(tmp_path) == ["plain.sqlite"]
@@ -185,7 +192,7 @@ def test_what_has_no_key_gets_none(plain: Path, tmp_path: Path, url: str) -> Non
 
 def test_wrong_key_changes_nothing(secret: Path, tmp_path: Path) -> None:
     before = secret.read_bytes()
-    for work in (lambda u: rekey(u, NEW), lambda u: decrypt(u, tmp_path / "x.sqlite")):
+    for work in works(tmp_path):
         with pytest.raises(DatabaseUnreachable, match="the key is another one"):
             work(url_with_key(secret, "s3cret, but another one"))
     assert secret.read_bytes() == before
@@ -193,7 +200,7 @@ def test_wrong_key_changes_nothing(secret: Path, tmp_path: Path) -> None:
 
 
 def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
-    for work in (lambda u: rekey(u, NEW), lambda u: decrypt(u, tmp_path / "x.sqlite")):
+    for work in works(tmp_path):
         with pytest.raises(DatabaseUnreachable, match="There is no database"):
             work(url_with_key(tmp_path / "missing.sqlite", PASSWORD))
     (tmp_path / "empty.sqlite").touch()

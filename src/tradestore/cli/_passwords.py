@@ -7,6 +7,7 @@ Other users of a machine can read the words of every process. Each command with 
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -54,7 +55,7 @@ NewKeyFile = Annotated[
 ]
 
 
-def add_password_options(commands: dict[str, Any]) -> None:
+def add_password_options(commands: Mapping[str, Any]) -> None:
     """Give each command that takes the URL of a database the options that keep its password secret."""
     for command in commands.values():
         if hasattr(command, "commands"):

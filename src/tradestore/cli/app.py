@@ -70,7 +70,8 @@ class _Commands(TyperGroup):
         except Exception as e:
             if hasattr(e, "exit_code"):
                 # One of typer's about the words of a command, which it quotes: their base has no public name.
-                e.message = without_passwords(getattr(e, "message", ""))
+                complaint: Any = e
+                complaint.message = without_passwords(getattr(e, "message", ""))
                 raise
             _end(e, ExitCode.BUG)
 

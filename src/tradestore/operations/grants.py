@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
 
-from sqlalchemy import Dialect
-from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy import URL, Dialect
 
 from tradestore import models  # noqa: F401 - with it, all tables are known
 from tradestore._revision_change import NOTE_TABLE
@@ -97,10 +96,12 @@ def least_grants(
         if not 0 < len(name) <= _LONGEST[engine] or "\0" in name:
             msg = f"{name!r} is no name: it has to have 1 to {_LONGEST[engine]} characters."
             raise InvalidValue(msg)
-    dialect: Dialect = postgresql.dialect() if engine == "postgresql" else mysql.dialect()
-    quote: Any = dialect.identifier_preparer.quote_identifier
-    # The preparer doubles percent signs for its driver, which nobody asks here.
-    plain: Callable[[str], str] = lambda name: quote(name).replace("%%", "%")  # noqa: E731
+    # It doubles percent signs for its driver, which nobody asks here.
+    quote = _DIALECTS[engine].identifier_preparer.quote_identifier
+
+    def plain(name: str) -> str:
+        return str(quote(name).replace("%%", "%"))
+
     account = f"{_text(user)}@{_text(host)}" if engine == "mysql" else plain(user)
     wish = _Wish(user=user, owner=owner, database=database, account=account, has_ddl=ddl, quote=plain)
     statements, afterwards = _MAKERS[engine](wish, role)
@@ -143,16 +144,17 @@ def _postgresql(wish: _Wish, role: Role) -> tuple[list[str], str]:
 
 def _mysql(wish: _Wish, role: Role) -> tuple[list[str], str]:
     user, database = wish.account, wish.quote(wish.database)
+    # For all of a database, and not for tables, a name is a pattern.
+    pattern = wish.quote(wish.database.replace("\\", "\\\\").replace("_", r"\_").replace("%", r"\%"))
     # Locked, since without a password anybody could log in.
     statements = [f"CREATE USER {user} ACCOUNT LOCK"]
     if role == "bot":
         rights = f"{_ROWS}, CREATE, ALTER, DROP, INDEX, REFERENCES" if wish.has_ddl else _ROWS
         statements += [f"GRANT {rights} ON {database}.{table} TO {user}" for table in wish.tables()]
         if not wish.has_ddl:
-            statements.append(f"GRANT SELECT ON {database}.{wish.quote(VERSION_TABLE)} TO {user}")
+            # It has to see that tables of unfinished changes are not there; for those there is no other right.
+            statements.append(f"GRANT SELECT ON {pattern}.* TO {user}")
     else:
-        # Here, and not for tables, a name is a pattern.
-        pattern = wish.quote(wish.database.replace("\\", "\\\\").replace("_", r"\_").replace("%", r"\%"))
         rights = "SELECT, SHOW VIEW" if role == "reader" else "SELECT, SHOW VIEW, TRIGGER, LOCK TABLES"
         statements.append(f"GRANT {rights} ON {pattern}.* TO {user}")
     return statements, (
@@ -168,6 +170,9 @@ def _choices(names: Any) -> str:
     return " or ".join(get_args(names))
 
 
+_DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
+    {"postgresql": URL.create("postgresql").get_dialect()(), "mysql": URL.create("mysql").get_dialect()()}
+)
 _MAKERS: Final[Mapping[str, Callable[[_Wish, Role], tuple[list[str], str]]]] = MappingProxyType(
     {"postgresql": _postgresql, "mysql": _mysql}
 )
