@@ -7,14 +7,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import unquote
 
 from sqlalchemy import URL, Connection, Engine, event
 
 from tradestore._fork import in_every_child
 
-__all__ = ["SqliteDriver", "create_private", "create_privately", "driver_of", "is_encrypted"]
+__all__ = ["SqliteDriver", "create_private", "create_privately", "driver_of", "is_encrypted", "with_quoted_key"]
 
 _CIPHER: Final = "pysqlcipher"
 _NOT_A_FILE: Final = re.compile(r"[?&](?:mode=(?:memory|ro|rw)|immutable=1|vfs=[^&]*)(?:&|$)")
@@ -39,6 +39,42 @@ in_every_child(_creation.renew)
 def is_encrypted(url: URL) -> bool:
     """Tell whether the URL means a file that SQLCipher encrypts."""
     return url.drivername.partition("+")[2] == _CIPHER
+
+
+class _Listener:
+    """Stands for a connection, to hear what a dialect tells each of them."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def cursor(self) -> Self:
+        """Return what hears statements."""
+        return self
+
+    def execute(self, statement: str) -> None:
+        """Hear one."""
+        self.heard.append(statement)
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+
+def with_quoted_key(url: URL) -> URL:
+    """Return a URL whose key the dialect hands over as it is.
+
+    Older releases of SQLAlchemy put it into a statement without quoting it, so that a part of it could be shown by an
+    error: there it is quoted in the URL.
+
+    Raises:
+        ImportError: If SQLCipher is not installed.
+    """
+    if not is_encrypted(url) or '"' not in (url.password or ""):
+        return url
+    kind: Any = url.get_dialect()
+    listener = _Listener()
+    kind(dbapi=kind.import_dbapi()).on_connect_url(url.set(password='"'))(listener)  # noqa: S106 - any
+    is_quoted = any('""""' in statement for statement in listener.heard)
+    return url if is_quoted else url.set(password=str(url.password).replace('"', '""'))
 
 
 def create_private(file: Path) -> None:
@@ -115,7 +151,8 @@ def driver_of(engine_or_connection: Engine | Connection, url: URL | None = None)
         url: Another one for the same driver, such as one with another key.
     """
     dialect: Any = engine_or_connection.dialect
-    url = url or engine_or_connection.engine.url
+    # That of an engine is as its dialect wants it already.
+    url = engine_or_connection.engine.url if url is None else with_quoted_key(url)
     dbapi = dialect.loaded_dbapi
     prepare = dialect.on_connect_url(url) if is_encrypted(url) and url.password else None
     return SqliteDriver(dbapi.Error, dbapi.connect, _quietly(prepare) if is_encrypted(url) else _nothing)

@@ -24,7 +24,7 @@ from tradestore._errors import meaningful_errors
 from tradestore._options import OptionArguments, options_of
 from tradestore._session import REQUEST_ID_CTX_KEY, bind, bound_engine, get_request_or_thread_id, scoped
 from tradestore._session import request_id_context as _request_id_ctx_var  # noqa: F401 - web servers import it here
-from tradestore._sqlite_files import is_encrypted
+from tradestore._sqlite_files import is_encrypted, with_quoted_key
 from tradestore.base import ModelBase, SessionType
 from tradestore.constants import TRANSFER_TABLE
 from tradestore.exceptions import (
@@ -146,9 +146,8 @@ def open_engine(db_url: str, **given: Unpack[OptionArguments]) -> Engine:
     """
     url, options = options_of(check_url(db_url), given)
     try:
-        engine = create_engine(
-            without_secret_options(url).render_as_string(hide_password=False), **engine_arguments(url, options)
-        )
+        shown = with_quoted_key(without_secret_options(url))
+        engine = create_engine(shown.render_as_string(hide_password=False), **engine_arguments(url, options))
     except (ArgumentError, TypeError, ValueError) as e:
         raise _unusable(url, e) from None
     except ImportError as e:
