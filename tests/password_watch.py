@@ -2,7 +2,8 @@
 
 The passwords of the tests have parts in common that stand nowhere else. So one is found in any form: raw, with percent
 signs, escaped, or cut in two. A test during which one was seen fails. A frame's variables are not looked at: what a
-debugger or an error tracker shows of them is beyond what a library can hide.
+debugger or an error tracker shows of them is beyond what a library can hide. Tracebacks quote the lines of the tests
+themselves, so a password stands there by a name.
 """
 
 import logging

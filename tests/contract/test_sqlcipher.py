@@ -25,6 +25,7 @@ from tradestore.operations import transfer
 from tradestore.operations.opening import open_to_read
 from tradestore.testing import opened_store
 
+WRONG = "Tr0ub4dor"
 KEYS = [PASSWORD, 'it\'s "quoted" -- ; \\ %s %25 {x}', "ключ 鍵 🔑", " "]
 
 
@@ -168,7 +169,7 @@ def test_wrong_key_is_a_line_that_helps(file: Path, capfd, caplog) -> None:
     init_db(url_of(file)).close()
     before = file.read_bytes()
     with pytest.raises(DatabaseUnreachable, match="key is another one, or the file is not encrypted") as caught:
-        init_db(url_of(file, "Tr0ub4dor"))
+        init_db(url_of(file, WRONG))
     assert "Tr0ub4dor" not in f"{caught.value} {caught.value.__cause__!r} {caplog.text}"
     assert capfd.readouterr() == ("", "")
     assert file.read_bytes() == before

@@ -34,6 +34,7 @@ from tradestore.operations.encryption import decrypt, encrypt, rekey, url_with_k
 from tradestore.testing import opened_store
 
 NEW = "s3cret \"new\" 'key' %25 ключ"
+WRONG = "s3cret, but another one"
 DEADLINE = 60.0
 
 
@@ -194,7 +195,7 @@ def test_wrong_key_changes_nothing(secret: Path, tmp_path: Path) -> None:
     before = secret.read_bytes()
     for work in works(tmp_path):
         with pytest.raises(DatabaseUnreachable, match="the key is another one"):
-            work(url_with_key(secret, "s3cret, but another one"))
+            work(url_with_key(secret, WRONG))
     assert secret.read_bytes() == before
     assert names(tmp_path) == ["plain.sqlite", "secret.sqlite"]
 
