@@ -15,7 +15,7 @@ from tradestore import Store, enable_database_use
 from tradestore.testing import PostgresServer, Server, empty_memory, opened_store
 
 # By hand, for a checkout that was installed before the plugin was there.
-pytest_plugins = ["tradestore.testing.plugin"]
+pytest_plugins = ["tradestore.testing.plugin", "tests.password_watch"]
 
 # A busy machine is no reason to fail, and a test that fails must fail again.
 hypothesis.settings.register_profile("tradestore", deadline=None, derandomize=True, print_blob=True)

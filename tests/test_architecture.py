@@ -69,6 +69,7 @@ FLOORS = (
         "_session",
         "_shared_connection",
         "_slow_statements",
+        "_sqlite_files",
         "_sqltypes",
         "_store_session",
         "_stored_values",

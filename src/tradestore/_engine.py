@@ -3,12 +3,11 @@
 import math
 import re
 import socket
-import sqlite3
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Dialect, Engine, StaticPool, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, QueuePool, StaticPool, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 
 from tradestore._answer_timeout import AnswerTimeout, limit_answers
@@ -20,6 +19,7 @@ from tradestore._open_transactions import note_transactions
 from tradestore._options import EngineOptions
 from tradestore._shared_connection import take_turn, take_turns
 from tradestore._slow_statements import watch_slow_statements
+from tradestore._sqlite_files import create_privately, is_encrypted
 from tradestore._write_turn import WriteTurn
 from tradestore.exceptions import InvalidDatabaseUrl
 
@@ -33,8 +33,10 @@ __all__ = [
     "masked",
     "options_in_use",
     "prepare_engine",
+    "read_url",
     "retire",
     "take_write_lock",
+    "without_secret_options",
 ]
 
 _DRIVERS = {
@@ -43,8 +45,10 @@ _DRIVERS = {
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
 }
-_SUPPORTED = {"sqlite", "sqlite+pysqlite", "postgresql+psycopg", *_DRIVERS.values()}
-_EXTRAS = {"psycopg2": "postgres", "psycopg": "all", "pymysql": "mysql"}
+_SUPPORTED = {"sqlite", "sqlite+pysqlite", "sqlite+pysqlcipher", "postgresql+psycopg", *_DRIVERS.values()}
+_EXTRAS = {"psycopg2": "postgres", "psycopg": "all", "pymysql": "mysql", "pysqlcipher": "sqlcipher"}
+_PASSWORDS: Final = ("password", "passwd")
+_FURTHER_SECRETS: Final = ("sslpassword", "ssl_key_password")
 _WRITE_TURN: Final = "tradestore_write_turn"
 _OPTIONS: Final = "tradestore_options"
 _LONGEST_CONNECT: Final = 31_536_000
@@ -68,15 +72,7 @@ def check_url(db_url: str) -> URL:
     Raises:
         InvalidDatabaseUrl: If it can't be read, means a database that is not supported, or a file without a name.
     """
-    try:
-        url = make_url(db_url)
-    except (ArgumentError, ValueError):
-        # The original error may quote the URL, and with it the password.
-        raise InvalidDatabaseUrl(_UNREADABLE) from None
-    texts = (url.host or "", url.database or "", *url.query)
-    if url.host is not None and any("@" in text for text in texts):
-        # What stands before it is the rest of a password that nobody escaped.
-        raise InvalidDatabaseUrl(_UNREADABLE)
+    url = read_url(db_url)
     if url.drivername in _DRIVERS:
         url = url.set(drivername=_DRIVERS[url.drivername])
     if url.drivername not in _SUPPORTED:
@@ -85,10 +81,38 @@ def check_url(db_url: str) -> URL:
             f"Use one of {', '.join(sorted({*_DRIVERS, *_SUPPORTED} - {'postgres'}))}."
         )
         raise InvalidDatabaseUrl(msg)
-    if url.get_backend_name() == "sqlite" and url.database == "":
-        msg = f"Bad db-url {masked(url)}: it names no file. For in-memory database, please use `sqlite://`."
-        raise InvalidDatabaseUrl(msg)
+    if url.get_backend_name() == "sqlite":
+        _refuse_bad_file(url)
     return url
+
+
+def read_url(db_url: str) -> URL:
+    """Read a database URL as it stands, with its password where SQLAlchemy never shows it.
+
+    Raises:
+        InvalidDatabaseUrl: If it can't be read.
+    """
+    url = _parsed(db_url)
+    if url is None:
+        raise InvalidDatabaseUrl(_UNREADABLE)
+    texts = (url.host or "", url.database or "", *url.query)
+    if url.host is not None and any("@" in text for text in texts):
+        # What stands before it is the rest of a password that nobody escaped.
+        raise InvalidDatabaseUrl(_UNREADABLE)
+    return _with_password_in_its_place(url)
+
+
+def _parsed(db_url: str) -> URL | None:
+    # The original error may quote the URL, and with it the password: nobody gets to see it, not even as a context.
+    try:
+        return make_url(db_url)
+    except (ArgumentError, ValueError):
+        return None
+
+
+def without_secret_options(url: URL) -> URL:
+    """Return the URL as its engine may know and show it; :func:`engine_arguments` has what it is without."""
+    return url.difference_update_query(_FURTHER_SECRETS)
 
 
 def is_memory(url: URL) -> bool:
@@ -118,14 +142,21 @@ def exact_collation(dialect: Dialect) -> str:
 
 def engine_arguments(url: URL, options: EngineOptions) -> dict[str, Any]:
     """Return the keyword arguments with which an engine for the URL is created."""
+    arguments = _arguments_of_backend(url, options)
+    arguments["connect_args"] |= {name: url.query[name] for name in _FURTHER_SECRETS if name in url.query}
+    return arguments
+
+
+def _arguments_of_backend(url: URL, options: EngineOptions) -> dict[str, Any]:
     backend = url.get_backend_name()
     pool = {name: getattr(options, name) for name in ("pool_size", "max_overflow", "pool_timeout")}
     if backend == "sqlite":
-        connect_args: Mapping[str, Any] = {"check_same_thread": False, "timeout": options.busy_timeout}
+        connect_args = {"check_same_thread": False, "timeout": options.busy_timeout}
         if is_memory(url):
             return {"connect_args": connect_args, "poolclass": StaticPool}
-        return {"connect_args": connect_args, **pool}
-    arguments = {"pool_pre_ping": True, "pool_recycle": options.pool_recycle, **pool}
+        # SQLCipher's dialect would keep one connection for each thread, for as long as the thread lives.
+        return {"connect_args": connect_args, "poolclass": QueuePool, **pool}
+    arguments: dict[str, Any] = {"pool_pre_ping": True, "pool_recycle": options.pool_recycle, **pool}
     if backend == "postgresql":
         arguments["connect_args"] = {"connect_timeout": math.ceil(options.connect_timeout)} | {
             name: value for name, value in _KEEPALIVES.items() if name not in url.query
@@ -137,7 +168,7 @@ def engine_arguments(url: URL, options: EngineOptions) -> dict[str, Any]:
     arguments["connect_args"] = {"charset": "utf8mb4", "connect_timeout": timeout}
     # Else the driver would wait for ever for the greeting of a server that has stopped.
     arguments["connect_args"] |= {name: timeout for name in _SOCKET_TIMEOUTS if name not in url.query}
-    if url.password is not None and not {"password", "passwd"} & url.query.keys():
+    if url.password is not None:
         # The driver would write it in latin-1, which not every password fits into.
         arguments["connect_args"]["password"] = url.password.encode()
     return arguments
@@ -151,11 +182,14 @@ def prepare_engine(engine: Engine, options: EngineOptions) -> None:
         watch_slow_statements(engine, options.slow_statement)
     resets = [note_transactions(engine, is_read)]
     if backend == "sqlite":
+        if is_encrypted(engine.url):
+            event.listen(engine, "connect", _keep_cipher_quiet)
         event.listen(engine, "connect", partial(_prepare_sqlite, options))
         if isinstance(engine.pool, StaticPool):
             resets.append(take_turns(engine, options.busy_timeout))
             event.listen(engine, "before_cursor_execute", _begin_before_writing)
         else:
+            create_privately(engine)
             engine.update_execution_options(**{_WRITE_TURN: WriteTurn(options.busy_timeout)})
             event.listen(engine, "before_cursor_execute", _begin_once)
     else:
@@ -195,10 +229,10 @@ def take_write_lock(connection: Connection) -> None:
     turn: WriteTurn | None = connection.get_execution_options().get(_WRITE_TURN)
     try:
         _begin_as_writer(driver_connection, turn)
-    except sqlite3.OperationalError as e:
+    except driver_connection.OperationalError as e:
         # Hooks run outside of the place where SQLAlchemy gives drivers' errors their common form.
         raise OperationalError("BEGIN IMMEDIATE", None, e) from e
-    except sqlite3.ProgrammingError as e:
+    except driver_connection.ProgrammingError as e:
         connection.invalidate(e)  # It was closed behind the pool's back.
         raise ProgrammingError("BEGIN IMMEDIATE", None, e, connection_invalidated=True) from e
 
@@ -206,6 +240,34 @@ def take_write_lock(connection: Connection) -> None:
 def is_read(statement: str) -> bool:
     """Tell whether a statement changes nothing that a transaction keeps."""
     return _READS.match(statement) is not None
+
+
+def _refuse_bad_file(url: URL) -> None:
+    if url.host:
+        # Most likely the rest of a key that nobody escaped.
+        raise InvalidDatabaseUrl(_UNREADABLE)
+    if url.database == "":
+        msg = f"Bad db-url {masked(url)}: it names no file. For in-memory database, please use `sqlite://`."
+        raise InvalidDatabaseUrl(msg)
+    if is_encrypted(url) and is_memory(url):
+        msg = f"Bad db-url {masked(url)}: a database in memory is not encrypted, name a file or use `sqlite://`."
+        raise InvalidDatabaseUrl(msg)
+    if is_encrypted(url) and not url.password:
+        msg = (
+            f"Bad db-url {masked(url)}: it has no key. It looks like sqlite+pysqlcipher://:KEY@/trades.sqlite; special "
+            "characters in a key are written as %XX."
+        )
+        raise InvalidDatabaseUrl(msg)
+
+
+def _with_password_in_its_place(url: URL) -> URL:
+    """Move a password from the options, where drivers take it as well, to where SQLAlchemy never shows it."""
+    for name in _PASSWORDS:
+        given = url.query.get(name)
+        if given is not None:
+            # Without a name, even an empty one, SQLAlchemy would write the URL without its password.
+            url = url.set(username=url.username or "", password=given if isinstance(given, str) else given[-1])
+    return url.difference_update_query(_PASSWORDS)
 
 
 def _begin_as_writer(driver_connection: Any, turn: WriteTurn | None) -> None:
@@ -217,6 +279,11 @@ def _begin_as_writer(driver_connection: Any, turn: WriteTurn | None) -> None:
 
 def _limited(timeout: AnswerTimeout | None, call: Callable[..., Any]) -> Callable[..., Any]:
     return call if timeout is None else timeout.limited(call)
+
+
+def _keep_cipher_quiet(connection: Any, _record: Any) -> None:
+    # It would write its findings to standard error; they are raised as errors as well.
+    _tell(connection, "PRAGMA cipher_log_level = NONE")
 
 
 def _prepare_sqlite(options: EngineOptions, connection: Any, _record: Any) -> None:

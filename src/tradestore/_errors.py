@@ -1,7 +1,6 @@
 """What an engine's errors mean to a caller: wait and repeat, make room, look what happened, or mend the data."""
 
 import re
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
@@ -243,7 +242,7 @@ def _note_broken_connection(context: ExceptionContext) -> None:
     if context.is_disconnect and connection.dialect.name == "sqlite" and not connection.invalidated:
         # As long as somebody has a cursor, such as a traceback, closing would leave the write lock where it is.
         driver_connection: Any = connection.connection.driver_connection
-        with suppress(sqlite3.Error):
+        with suppress(driver_connection.Error):
             driver_connection.rollback()
 
 

@@ -5,7 +5,6 @@ only a good-bye, would reach the parent's transaction. So the child leaves it al
 """
 
 import os
-import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -128,7 +127,7 @@ def _abandon(engine: Engine, record: Any) -> None:
         _part_from_file(engine, connection)
 
 
-def _part_from_file(engine: Engine, connection: sqlite3.Connection) -> None:
+def _part_from_file(engine: Engine, connection: Any) -> None:
     """Close a connection to a file, whose locks the parent holds and this process only believes to hold.
 
     While one is open, SQLite takes no locks for further connections of this process. Closing takes nothing from the
@@ -138,7 +137,7 @@ def _part_from_file(engine: Engine, connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         _held_files.add(_file_of(engine))
         return
-    with suppress(sqlite3.Error):
+    with suppress(connection.Error):
         connection.close()
 
 

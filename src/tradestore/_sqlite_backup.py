@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import count
@@ -13,14 +12,19 @@ from sqlalchemy import Connection, Engine
 
 from tradestore._row_digest import sqlite_columns_of, sqlite_digest_of
 from tradestore._schema_lock import alone
+from tradestore._sqlite_files import SqliteDriver, create_private, driver_of
 from tradestore.exceptions import MigrationError
 
-__all__ = ["back_up_file", "file_of"]
+__all__ = ["back_up_file", "fault_of", "file_of", "keep", "write_copy"]
 
 logger = logging.getLogger(__name__)
 
 _UNHARMFUL: Final = ("ok", "NULL value in ", "CHECK constraint failed in ")
 """How SQLite's findings begin that are about values, which a copy has as well, and not about a damaged file."""
+
+_STATISTICS: Final = "sqlite_stat"
+"""How the tables of SQLite's planner begin: SQLCipher writes no copy of them, and ANALYZE makes new ones."""
+_SCHEMA: Final = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE substr(name, 1, 11) <> 'sqlite_stat'"
 
 
 def file_of(connection: Connection) -> Path | None:
@@ -55,10 +59,11 @@ def back_up_file(connection_or_engine: Connection | Engine, label: str) -> Path 
     file = file_of(connection_or_engine)
     if file is None:
         return None
+    driver = driver_of(connection_or_engine)
     try:
-        with closing(_open(file, "mode=ro")) as source:
-            return _copy(source, file, label) if sqlite_columns_of(source) else None
-    except (OSError, sqlite3.Error) as e:
+        with closing(driver.open(file, "mode=ro")) as source:
+            return _copy(driver, source, file, label) if sqlite_columns_of(source) else None
+    except (OSError, driver.error) as e:
         msg = (
             f"No backup of {file} could be written beside it ({e}). Nothing was changed: make room on the disk, give "
             "the bot's user the right to create files in that folder, then start again."
@@ -66,18 +71,18 @@ def back_up_file(connection_or_engine: Connection | Engine, label: str) -> Path 
         raise MigrationError(msg) from e
 
 
-def _copy(source: sqlite3.Connection, file: Path, label: str) -> Path:
+def _copy(driver: SqliteDriver, source: Any, file: Path, label: str) -> Path:
     newest, free = _names(file, label)
     part = file.with_name(f"{file.name}.{label}.part")
     # What a killed try has left.
     part.unlink(missing_ok=True)
-    if newest is not None and not _fault_of(newest, source):
+    if newest is not None and not fault_of(driver, newest, source):
         logger.info("The backup %s is equal to the database already.", newest)
         return newest
     try:
-        _write(source, part)
-        _refuse_faulty(part, source, file)
-        _keep(part, free, file.stat().st_mode & 0o7777)
+        write_copy(driver, source, part)
+        _refuse_faulty(driver, part, source, file)
+        keep(part, free)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -96,16 +101,16 @@ def _names(file: Path, label: str) -> tuple[Path | None, Path]:
     raise AssertionError
 
 
-def _write(source: sqlite3.Connection, part: Path) -> None:
-    # Whoever may not read the trades may not read them here either.
-    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    with closing(_open(part, "mode=rw")) as target:
+def write_copy(driver: SqliteDriver, source: Any, part: Path) -> None:
+    """Copy what a connection sees into a new file that its owner alone may read, encrypted if the source is."""
+    create_private(part)
+    with closing(driver.open(part, "mode=rw")) as target:
         target.execute("PRAGMA journal_mode = OFF")
         source.backup(target)
 
 
-def _refuse_faulty(part: Path, source: sqlite3.Connection, file: Path) -> None:
-    if fault := _fault_of(part, source):
+def _refuse_faulty(driver: SqliteDriver, part: Path, source: Any, file: Path) -> None:
+    if fault := fault_of(driver, part, source):
         msg = (
             f"The backup of {file} is not good: {fault}. Nothing was changed: look after the disk and the file, for "
             "example with PRAGMA integrity_check in the sqlite3 shell, then start again."
@@ -113,31 +118,36 @@ def _refuse_faulty(part: Path, source: sqlite3.Connection, file: Path) -> None:
         raise MigrationError(msg)
 
 
-def _fault_of(backup: Path, source: sqlite3.Connection) -> str | None:
-    """Return what is wrong with a copy, None if nothing is."""
+def fault_of(driver: SqliteDriver, backup: Path, source: Any) -> str | None:
+    """Return what is wrong with a copy, None if nothing is.
+
+    Args:
+        driver: Opens the copy.
+        backup: The copy, which nobody else has open.
+        source: A connection to what was copied.
+    """
     try:
-        with closing(_open(backup, "mode=ro&immutable=1")) as copy:
+        with closing(driver.open(backup, "mode=ro&immutable=1")) as copy:
             findings = [finding for (finding,) in copy.execute("PRAGMA integrity_check")]
             faults = [finding for finding in findings if not finding.startswith(_UNHARMFUL)]
             if faults:
                 return f"SQLite finds it damaged ({faults[0]})"
-            schemas = [
-                set(each.execute("SELECT type, name, tbl_name, sql FROM sqlite_master")) for each in (source, copy)
-            ]
+            schemas = [set(each.execute(_SCHEMA)) for each in (source, copy)]
             if schemas[0] != schemas[1]:
                 return "it has other tables"
             for name, columns in sqlite_columns_of(source).items():
+                if name.startswith(_STATISTICS):
+                    continue
                 if sqlite_digest_of(source, name, columns) != sqlite_digest_of(copy, name, columns):
                     return f"the table {name!r} has other rows"
-    except sqlite3.DatabaseError as e:
+    except driver.error as e:
         return f"it cannot be read ({e})"
     return None
 
 
-def _keep(part: Path, name: Path, mode: int) -> None:
+def keep(part: Path, name: Path) -> None:
     """Give the finished copy its name, so that it stays under it after a power loss."""
     with _descriptor(part) as written:
-        os.fchmod(written, mode)
         os.fsync(written)
     part.rename(name)
     with _descriptor(name.parent) as folder:
@@ -151,9 +161,3 @@ def _descriptor(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _open(path: Path, options: str) -> sqlite3.Connection:
-    # Not by open(): closing the file there would give up the locks that SQLite holds on it in this process.
-    connection: Any = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None)
-    return connection  # type: ignore[no-any-return]

@@ -6,7 +6,6 @@ That takes two settings more for each transaction, so it is done only for as lon
 """
 
 import random
-import sqlite3
 import time
 from typing import Any, Final
 
@@ -16,6 +15,8 @@ _CROWDED: Final = 0.25
 _STAYS_CROWDED: Final = 30.0
 _FIRST_LOOK: Final = 0.0005
 _LONGEST_LOOK: Final = 0.01
+_BUSY: Final = 5
+"""SQLITE_BUSY."""
 
 
 class WriteTurn:
@@ -37,7 +38,7 @@ class WriteTurn:
             connection: Of the driver; it has no transaction yet.
 
         Raises:
-            sqlite3.OperationalError: If others had the lock all the time.
+            OperationalError: The driver's, if others had the lock all the time.
         """
         started = time.monotonic()
         try:
@@ -64,8 +65,8 @@ class WriteTurn:
 def _begins(connection: Any, *, is_last: bool) -> bool:
     try:
         connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as e:
-        if is_last or e.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+    except connection.OperationalError as e:
+        if is_last or e.sqlite_errorcode & 0xFF != _BUSY:
             raise
         return False
     return True

@@ -8,6 +8,7 @@
     │   ├── DatabaseUnreachable       (also ConnectionError)
     │   ├── DatabaseNotReady          (also RuntimeError) no ``init_db`` yet, or closed since
     │   ├── DatabaseFull              (also OSError) no room on the disk
+    │   ├── EncryptionError           a file cannot be encrypted, decrypted, or given another key
     │   ├── MigrationError
     │   │   └── SchemaTooNew          written by a newer library: refused before anything is read
     │   ├── BackupError               a backup cannot be made, is not good, or cannot be restored there
@@ -45,6 +46,7 @@ __all__ = [
     "DatabaseUnreachable",
     "DependencyException",
     "DuplicateOrder",
+    "EncryptionError",
     "ExportError",
     "ImportConflict",
     "InvalidDatabaseUrl",
@@ -95,6 +97,10 @@ class DatabaseNotReady(OperationalException, RuntimeError):
 
 class DatabaseFull(OperationalException, OSError):
     """The disk, or what the database may take of it, is full; nothing was stored."""
+
+
+class EncryptionError(OperationalException):
+    """A file cannot be encrypted, decrypted, or given another key, or what was written is not what was read."""
 
 
 class MigrationError(OperationalException):

@@ -24,12 +24,14 @@ from tradestore._engine import (
     options_in_use,
     prepare_engine,
     retire,
+    without_secret_options,
 )
 from tradestore._errors import meaningful, meaningful_errors
 from tradestore._file_log import begin_file_log, end_file_log
 from tradestore._options import OptionArguments, options_of
 from tradestore._session import REQUEST_ID_CTX_KEY, bind, bound_engine, get_request_or_thread_id, scoped
 from tradestore._session import request_id_context as _request_id_ctx_var  # noqa: F401 - web servers import it here
+from tradestore._sqlite_files import is_encrypted, with_quoted_key
 from tradestore.base import ModelBase, SessionType
 from tradestore.constants import TRANSFER_TABLE
 from tradestore.exceptions import (
@@ -75,6 +77,16 @@ _HINT_ON_TABLES = (
     "start again, which goes on where this stopped. If that ends the same way, give the user the right to create and "
     "change tables, or put right what is in the way: a table, an index or a view that no start of this version made."
 )
+_HINT_ON_KEYS = (
+    "the key is another one, or the file is not encrypted by SQLCipher. Correct the key, whose special characters are "
+    "written as %XX in a URL, or use sqlite:/// for a file that is not encrypted."
+)
+_HINT_ON_FILES = (
+    "it is no SQLite database, or it is encrypted. Correct the path, or use sqlite+pysqlcipher://:KEY@/ for a file "
+    "that SQLCipher encrypted."
+)
+_NO_DATABASE = 26
+"""SQLite's code for a file whose first page it cannot read."""
 _LIVE_FILE, _DRY_RUN_FILE = "tradesv3.sqlite", "tradesv3.dryrun.sqlite"
 
 
@@ -148,7 +160,8 @@ def open_engine(db_url: str, **given: Unpack[OptionArguments]) -> Engine:
     """
     url, options = options_of(check_url(db_url), given)
     try:
-        engine = create_engine(url.render_as_string(hide_password=False), **engine_arguments(url, options))
+        shown = with_quoted_key(without_secret_options(url))
+        engine = create_engine(shown.render_as_string(hide_password=False), **engine_arguments(url, options))
     except (ArgumentError, TypeError, ValueError) as e:
         raise _unusable(url, e) from None
     except ImportError as e:
@@ -230,6 +243,10 @@ def _unusable(url: URL, error: Exception) -> InvalidDatabaseUrl:
 
 def _unreachable(url: URL, error: DBAPIError) -> DatabaseUnreachable:
     reason = str(error.orig).strip()
+    if getattr(error.orig, "sqlite_errorcode", None) == _NO_DATABASE:
+        return DatabaseUnreachable(
+            f"{masked(url)} cannot be read ({reason}): {_HINT_ON_KEYS if is_encrypted(url) else _HINT_ON_FILES}"
+        )
     return DatabaseUnreachable(
         f"The database {masked(url)} cannot be opened ({reason}): check that the folder exists or the server runs, "
         "and the user, the password and the database's name."

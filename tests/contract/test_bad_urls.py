@@ -7,7 +7,7 @@ import traceback
 from urllib.parse import quote_plus
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import URL, event, make_url
 
 from tests.servers import PASSWORD
 from tradestore import Trade, init_db, resolve_db_url
@@ -18,6 +18,7 @@ from tradestore.exceptions import (
     MissingDriver,
     OperationalException,
 )
+from tradestore.models import open_engine
 
 SECRET = "Tr0ub4dor"
 
@@ -191,3 +192,35 @@ def test_configuration_without_a_url_is_refused(config) -> None:
     """The message shows what to add."""
     with pytest.raises(InvalidDatabaseUrl, match="db_url"):
         resolve_db_url(config)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "options", "expected"),
+    [
+        ("postgresql", {"user": "bot", "password": SECRET}, {"user": "bot", "password": SECRET}),
+        ("postgresql+psycopg", {"sslpassword": SECRET}, {"sslpassword": SECRET}),
+        ("mysql", {"passwd": SECRET}, {"password": SECRET.encode()}),
+        ("mariadb", {"ssl_key_password": SECRET}, {"ssl_key_password": SECRET}),
+    ],
+)
+def test_secrets_among_the_options_reach_the_driver_alone(scheme, options, expected) -> None:
+    """The engine shows its URL; a password must not be in what it shows."""
+    engine = open_engine(URL.create(scheme, host="host", database="db", query=options).render_as_string())
+    found: dict[str, object] = {}
+
+    def take(_dialect: object, _record: object, _arguments: object, given: dict[str, object]) -> None:
+        found.update(given)
+        raise InterruptedError
+
+    event.listen(engine, "do_connect", take)
+    with pytest.raises(InterruptedError):
+        engine.connect()
+    assert {name: found[name] for name in expected} == expected
+    assert SECRET not in f"{engine!r} {engine.url!r} {engine.url} {engine.pool!r}"
+
+
+def test_no_trace_of_an_unreadable_url_in_what_led_to_the_error() -> None:
+    """An error tracker follows contexts also where a traceback leaves them out."""
+    with pytest.raises(InvalidDatabaseUrl) as caught:
+        init_db(f"postgresql://bot:{SECRET}@host:no-port/db")
+    assert caught.value.__context__ is None

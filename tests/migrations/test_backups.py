@@ -14,6 +14,7 @@ from tests.migrations.states import opened
 from tradestore import Trade, _sqlite_backup, init_db, migrations
 from tradestore._schema_lock import alone
 from tradestore._sqlite_backup import back_up_file
+from tradestore._sqlite_files import SqliteDriver
 from tradestore.exceptions import MigrationError
 
 FIRST = "0001_initial"
@@ -50,7 +51,7 @@ def content(file: Path) -> list[str]:
 
 @pytest.mark.parametrize("journal", ["wal", "delete"])
 def test_backup_is_equal_and_private(file: Path, journal) -> None:
-    """Every byte of every row is in it, and whoever may not read the store may not read the backup."""
+    """Every byte of every row is in it, and nobody but its owner may read it."""
     with closing(sqlite3.connect(file)) as connection:
         connection.execute(f"PRAGMA journal_mode = {journal}")
     file.chmod(0o640)
@@ -60,7 +61,7 @@ def test_backup_is_equal_and_private(file: Path, journal) -> None:
         connection.execute(text("DELETE FROM orders"))
     assert backup == file.with_name("store.sqlite.label.bak")
     assert content(backup) == before != content(file)
-    assert backup.stat().st_mode & 0o777 == 0o640
+    assert backup.stat().st_mode & 0o777 == 0o600
     assert files(file) == ["", ".label.bak"]
 
 
@@ -146,10 +147,10 @@ def test_no_right_to_write_the_backup(file: Path) -> None:
 )
 def test_backup_that_is_not_equal(file: Path, monkeypatch, damage: str | None, message: str) -> None:
     """A copy that is not good is removed, and the upgrade doesn't begin."""
-    write = _sqlite_backup._write
+    write = _sqlite_backup.write_copy
 
-    def write_badly(source: sqlite3.Connection, part: Path) -> None:
-        write(source, part)
+    def write_badly(driver: SqliteDriver, source: sqlite3.Connection, part: Path) -> None:
+        write(driver, source, part)
         if damage is None:
             with part.open("r+b") as copy:
                 copy.seek(4096)
@@ -159,7 +160,7 @@ def test_backup_that_is_not_equal(file: Path, monkeypatch, damage: str | None, m
             connection.execute(damage)
 
     before = content(file)
-    monkeypatch.setattr(_sqlite_backup, "_write", write_badly)
+    monkeypatch.setattr(_sqlite_backup, "write_copy", write_badly)
     with pytest.raises(MigrationError, match=rf"backup of .* is not good: .*({message}).*Nothing was changed"):
         init_db(f"sqlite:///{file}")
     assert content(file) == before

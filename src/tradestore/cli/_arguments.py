@@ -5,6 +5,8 @@ from typing import Annotated
 
 from typer import Option
 
+from tradestore.cli._passwords import url_with_its_password
+
 __all__ = ["AsJson", "DatabaseUrl", "Since", "Yes"]
 
 DatabaseUrl = Annotated[
@@ -14,6 +16,7 @@ DatabaseUrl = Annotated[
         "-d",
         envvar="TRADESTORE_DB_URL",
         metavar="URL",
+        callback=url_with_its_password,
         help="The database, such as sqlite:///tradesv3.sqlite. Set the variable where the URL has a password: other "
         "users of the machine can read the words of a command.",
     ),

@@ -14,13 +14,16 @@ from sqlalchemy.exc import DBAPIError
 from typer.core import TyperGroup
 
 from tradestore.cli._answers import console, tell
+from tradestore.cli._passwords import add_password_options, warn_of_visible_passwords, without_passwords
 from tradestore.cli.commands import (
     archive,
     backup,
     copy,
     custom_data,
     doctor,
+    encryption,
     export,
+    grants,
     health,
     kv,
     locks,
@@ -69,6 +72,11 @@ class _Commands(TyperGroup):
         with formatter.section("Commands"):
             formatter.write_dl([(name, each.get_short_help_str(_LONGEST_SENTENCE)) for name, each in found if each])
 
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        """Let every command take a password from where nobody else can read it."""
+        super().__init__(*args, **settings)
+        add_password_options(self.commands)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
@@ -91,7 +99,9 @@ class _Commands(TyperGroup):
             raise
         except Exception as e:
             if hasattr(e, "exit_code"):
-                # One of typer's about the words of a command: their base has no public name.
+                # One of typer's about the words of a command, which it quotes: their base has no public name.
+                complaint: Any = e
+                complaint.message = without_passwords(getattr(e, "message", ""))
                 raise
             _end(e, ExitCode.BUG)
 
@@ -113,9 +123,12 @@ app.command("backup-verify")(backup.backup_verify)
 app.command("backups")(backup.backups)
 app.command("copy")(copy.copy)
 app.add_typer(custom_data.app, name="custom-data")
+app.command("decrypt")(encryption.decrypt)
 app.command("doctor")(doctor.doctor)
 app.command("downgrade")(schema.downgrade)
+app.command("encrypt")(encryption.encrypt)
 app.command("export")(export.export)
+app.command("grants")(grants.grants)
 app.command("health")(health.health)
 app.command("history")(schema.history)
 app.command("import")(export.import_export)
@@ -123,6 +136,7 @@ app.add_typer(kv.app, name="kv")
 app.command("locks")(locks.locks)
 app.command("optimize")(optimize.optimize)
 app.command("performance")(performance.performance)
+app.command("rekey")(encryption.rekey)
 app.command("report")(report.report)
 app.command("restore")(backup.restore_backup)
 app.command("status")(status.status)
@@ -156,6 +170,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     code = _run(arguments)
+    warn_of_visible_passwords()
     try:
         sys.stdout.flush()
     except OSError as e:
@@ -206,6 +221,7 @@ def _end(error: BaseException, code: ExitCode) -> NoReturn:
     text = " ".join(str(error).split())
     if isinstance(error, OSError) and error.strerror:
         text = ": ".join([error.strerror, *([str(error.filename)] if error.filename else [])])
+    text = without_passwords(" ".join(str(error).split()))
     if code is ExitCode.BUG:
         text = f"{type(error).__name__}: {text} (a bug: please report it, with TRADESTORE_TRACEBACK=1 for all of it)"
     tell(f"Error: {text}")
