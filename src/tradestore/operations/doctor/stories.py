@@ -1,0 +1,234 @@
+"""Stored trades with their orders, read page by page, and what follows from the orders by the library's own math."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, func, select
+
+from tradestore._plain_twin import plain_trade
+from tradestore._stored_values import Kind, StoredTable
+from tradestore.enums import TradingMode
+from tradestore.local_order import LocalOrder
+from tradestore.local_trade import LocalTrade
+from tradestore.operations.doctor._look import Look
+
+__all__ = ["DUST", "Story", "stories"]
+
+_PAGE: Final = 500
+"""Trades that are read at once."""
+
+DUST: Final = 0.01
+"""The part of a position that may stay behind: an exchange's fee, or what is too little to be sold."""
+
+_RELATIVE: Final = 1e-9
+_ABSOLUTE: Final = 2e-8
+
+_SIDES: Final = frozenset({"buy", "sell", "stoploss"})
+
+HELD_FIELDS: Final = ("amount", "open_rate", "stake_amount", "open_trade_value", "fee_open_cost")
+"""What a trade keeps of what it holds, and of the last that it held once it is closed."""
+
+_Row = dict[str, Any]
+
+
+def agrees(found: float | None, expected: float | None) -> bool:
+    """Say whether two numbers are the same but for rounding; nothing is 0 here."""
+    return math.isclose(found or 0.0, expected or 0.0, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
+
+
+class Story:
+    """A trade with its orders, as they are stored.
+
+    Attributes:
+        trade: In memory, past everything that a new one computes.
+        orders: Of the trade, in the order in which they were placed.
+    """
+
+    def __init__(self, trade: LocalTrade) -> None:
+        """Take a trade with its orders."""
+        self.trade = trade
+        self.orders: Sequence[LocalOrder] = trade.orders
+
+    @cached_property
+    def fills(self) -> Sequence[LocalOrder]:
+        """The orders that count: as :meth:`LocalTrade.recalc_trade_from_orders` chooses them."""
+        return [
+            order
+            for order in self.orders
+            if order.filled
+            and not order.ft_is_open
+            and (order.average or order.price or order.stop_price or order.ft_price) is not None
+        ]
+
+    @cached_property
+    def entries(self) -> Sequence[LocalOrder]:
+        """The fills that added to the position."""
+        side = self.trade.entry_side
+        return [order for order in self.fills if order.ft_order_side == side]
+
+    @cached_property
+    def exits(self) -> Sequence[LocalOrder]:
+        """The fills that took from the position."""
+        side = self.trade.entry_side
+        return [order for order in self.fills if order.ft_order_side != side]
+
+    @cached_property
+    def entered(self) -> float:
+        """The amount of all entries together, in base currency."""
+        return sum(order.safe_amount_after_fee for order in self.entries)
+
+    @cached_property
+    def left(self) -> float:
+        """What the orders leave in the position, in base currency; below 0 where more was sold than held."""
+        return self.entered - sum(order.safe_amount_after_fee for order in self.exits)
+
+    @property
+    def is_dust_left(self) -> bool:
+        """Whether nothing is left that could be sold."""
+        return abs(self.left) <= DUST * self.entered
+
+    @cached_property
+    def is_told(self) -> bool:
+        """Whether the orders tell all of what the trade is, so that its totals can be held against them."""
+        trade = self.trade
+        return (
+            bool(self.entries)
+            and all(order.ft_order_side in _SIDES for order in self.orders)
+            and self.left >= -DUST * self.entered
+            and (self.is_dust_left and bool(self.exits)) is not bool(trade.is_open)
+            and not self._fee_is_untold
+        )
+
+    @property
+    def _fee_is_untold(self) -> bool:
+        """Whether the exchange took its fee from what was bought, and the orders are older than the note of it."""
+        trade = self.trade
+        return trade.fee_open_currency is not None and (
+            trade.fee_open_currency == trade.safe_base_currency
+            and any(order.ft_fee_base is None for order in self.entries)
+        )
+
+    @cached_property
+    def expected(self) -> Mapping[str, float | None]:
+        """What the totals would be, computed anew from the orders; those on which the orders say nothing are left out."""
+        return self._computed(rounding=True)
+
+    @cached_property
+    def unrounded(self) -> Mapping[str, float | None]:
+        """The same without rounding to the exchange's precision, which older trades did not do."""
+        return self._computed(rounding=False)
+
+    def _computed(self, *, rounding: bool) -> dict[str, float | None]:
+        whole = self._recomputed(self.orders, rounding)
+        told: dict[str, float | None] = {"max_stake_amount": whole.max_stake_amount, "funding_fees": whole.funding_fees}
+        if self.exits:
+            told |= {
+                "realized_profit": whole.realized_profit,
+                "close_profit": whole.close_profit,
+                "close_profit_abs": whole.close_profit_abs,
+            }
+        if self.trade.is_open:
+            holding = whole
+        elif whole.amount or not self.exits:
+            return told
+        else:
+            # A closed trade keeps what the last exit found.
+            last = self.orders.index(self.exits[-1])
+            holding = self._recomputed([*self.orders[:last], *self.orders[last + 1 :]], rounding)
+        if holding.amount:
+            told |= {name: getattr(holding, name) for name in HELD_FIELDS}
+        return told
+
+    def _recomputed(self, orders: Sequence[LocalOrder], rounding: bool) -> LocalTrade:
+        twin = object.__new__(LocalTrade)
+        twin.__dict__.update(self.trade.__dict__)
+        twin.orders = list(orders)
+        twin.amount = 0.0  # It stays so if the orders leave nothing.
+        if not rounding:
+            twin.amount_precision = twin.price_precision = None
+        twin.recalc_trade_from_orders()
+        return twin
+
+
+def stories(look: Look) -> Iterator[tuple[Story, int]]:
+    """Yield every trade whose values can be told, with how many trades have been gone through.
+
+    Those whose values are not of their columns' types are left to the checks of values.
+
+    Args:
+        look: Whose store is read.
+    """
+    trades, orders = look.table("trades"), look.table("orders")
+    last, done = None, 0
+    while True:
+        query = select(trades.c.id).order_by(trades.c.id).limit(_PAGE)
+        ids = look.connection.scalars(query if last is None else query.where(trades.c.id > last)).all()
+        if not ids:
+            return
+        first, last = ids[0], ids[-1]
+        placed: defaultdict[int, list[_Row]] = defaultdict(list)
+        unusable = set()
+        for row, is_sound in _rows(look.connection, orders, orders.c.ft_trade_id, first, last):
+            placed[row["ft_trade_id"]].append(row)
+            if not is_sound:
+                unusable.add(row["ft_trade_id"])
+        for row, is_sound in _rows(look.connection, trades, trades.c.id, first, last):
+            done += 1
+            if is_sound and row["id"] not in unusable and _name_mode(row):
+                yield Story(plain_trade(row, placed.get(row["id"], ()))), done
+
+
+def count_of_trades(look: Look) -> int:
+    """Return how many trades there are."""
+    return int(look.connection.execute(select(func.count()).select_from(look.table("trades"))).scalar_one())
+
+
+def _rows(connection: Connection, table: Table, by: Any, first: int, last: int) -> Iterator[tuple[_Row, bool]]:
+    stored = StoredTable(table)
+    names = [column.name for column in stored.columns]
+    for batch in stored.batches(connection, where=by.between(first, last), order=[table.c.id]):
+        doubts = [
+            (place, kind, column.nullable)
+            for place, (kind, column) in enumerate(zip(stored.kinds, stored.columns, strict=True))
+            if not _all_sound(kind, batch[place], nullable=bool(column.nullable))
+        ]
+        for values in zip(*batch, strict=True):
+            is_sound = all(_is_sound(kind, values[place], nullable=nullable) for place, kind, nullable in doubts)
+            yield dict(zip(names, values, strict=True)), is_sound
+
+
+_TYPES: Final[Mapping[Kind, type]] = {
+    Kind.FLAG: bool,
+    Kind.NUMBER: float,
+    Kind.COUNT: int,
+    Kind.TEXT: str,
+    Kind.MOMENT: datetime,
+}
+
+
+def _all_sound(kind: Kind, values: Sequence[Any], *, nullable: bool) -> bool:
+    allowed = {_TYPES[kind], type(None)} if nullable else {_TYPES[kind]}
+    if not allowed.issuperset(set(map(type, values))):
+        return False
+    return kind is not Kind.NUMBER or math.isfinite(sum(value for value in values if value is not None))
+
+
+def _is_sound(kind: Kind, value: Any, *, nullable: bool) -> bool:
+    if value is None:
+        return nullable
+    return type(value) is _TYPES[kind] and (kind is not Kind.NUMBER or math.isfinite(value))
+
+
+def _name_mode(row: _Row) -> bool:
+    """Put the trading mode in place of the name that the table has; say whether there is such a one."""
+    name = row["trading_mode"]
+    if name is None:
+        return True
+    if name not in TradingMode.__members__:
+        return False
+    row["trading_mode"] = TradingMode[name]
+    return True
