@@ -10,6 +10,7 @@
     │   ├── DatabaseFull              (also OSError) no room on the disk
     │   ├── MigrationError
     │   │   └── SchemaTooNew          written by a newer library: refused before anything is read
+    │   ├── RepairError               what was to be repaired or undone is not what it was, or it would not help
     │   └── TransferError             one database cannot be copied into another, or not as a whole
     │       ├── TargetNotEmpty        the other one has rows of its own
     │       └── TransferConflict      both have a row of the same id or key, with different content
@@ -46,6 +47,7 @@ __all__ = [
     "MissingPackage",
     "OperationalException",
     "PoolExhausted",
+    "RepairError",
     "SchemaTooNew",
     "TargetNotEmpty",
     "TradeLimitReached",
@@ -93,6 +95,10 @@ class MigrationError(OperationalException):
 
 class SchemaTooNew(MigrationError):
     """The database was written by a newer version of the library."""
+
+
+class RepairError(OperationalException):
+    """A repair, an edit by hand or its undoing does not fit what is stored now; nothing was changed."""
 
 
 class TransferError(OperationalException):

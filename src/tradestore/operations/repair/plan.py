@@ -83,12 +83,16 @@ class RepairStep:
     Attributes:
         code: Of the finding; None for what was asked for by hand.
         reason: Why, in words.
+        table: In which the finding is; None where it is not about a row.
+        row_id: The primary key of the row that has it; None likewise.
         changes: To rows.
         settings: Anything else.
     """
 
     code: str | None
     reason: str
+    table: str | None = None
+    row_id: Any = None
     changes: Sequence[Change] = ()
     settings: Sequence[Setting] = ()
 
@@ -153,6 +157,17 @@ class RepairPlan:
     def codes(self) -> list[str]:
         """The codes of the findings that are repaired."""
         return sorted({step.code for step in self.steps if step.code})
+
+    @property
+    def trade_ids(self) -> set[Any]:
+        """The trades that are changed, or whose orders are."""
+        ids = set()
+        for change in (change for step in self.steps for change in step.changes):
+            if change.table == "trades":
+                ids.add(change.row_id)
+            elif change.table == "orders":
+                ids |= {row["ft_trade_id"] for row in (change.before, change.after) if row is not None}
+        return ids - {None}
 
     def lines(self) -> Iterator[str]:
         """Yield the plan in words, a line for each change."""

@@ -1,7 +1,6 @@
 """What is done about defects of locks, custom data, settings, and of values in any row."""
 
 import json
-import struct
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -29,7 +28,7 @@ __all__ = [
 ]
 
 _LOCKS, _CUSTOM, _SETTINGS = "pairlocks", "trade_custom_data", "KeyValueStore"
-_WHAT_A_LOCK_SAYS: Final = ("pair", "side", "reason", "lock_time", "lock_end_time", "active")
+_WHAT_A_LOCK_SAYS: Final = ("side", "lock_end_time", "active")
 _NOTES: Final = frozenset({"enter_tag", "exit_reason", "ft_order_tag", "ft_cancel_reason", "reason", "order_tag"})
 """Texts of which the beginning is enough."""
 _SETTING_TYPES: Final = {
@@ -141,15 +140,13 @@ def clear_reference(bench: Workbench, table: str, row_id: Any) -> str | None:
     return "the table has no rule for it: restore the row that is missing, or delete this one"
 
 
-def widen_numbers(bench: Workbench, table: str, row_id: Any) -> str | None:
+def widen_numbers(bench: Workbench, table: str, row_id: Any, facts: Mapping[str, Any]) -> str | None:
     """Give numbers that were cut to 4 bytes the digits that they had, and compute the trade anew."""
     row = bench.row(table, row_id)
     if row is None:
         return None
-    wider = {name: _widened(value) for name, value in row.items() if isinstance(value, float)}
-    bench.change(table, row_id, **{name: value for name, value in wider.items() if value != row[name]})
-    trade_id = row["id"] if table == "trades" else row.get("ft_trade_id")
-    return settle(bench, trade_id) if table in {"trades", "orders"} else None
+    bench.change(table, row_id, **{name: fact["expected"] for name, fact in facts.items()})
+    return settle(bench, row["id"] if table == "trades" else row["ft_trade_id"])
 
 
 def convert_values(bench: Workbench, table: str, row_id: Any) -> str | None:
@@ -218,14 +215,3 @@ def _type_of(text: str) -> str:
     except ValueError:
         return "str"
 
-
-def _widened(value: float) -> float:
-    """Return the shortest number that 4 bytes would hold as this one, or the value if they don't hold it as it is."""
-    try:
-        packed = struct.pack("f", value)
-    except OverflowError:
-        return value
-    if struct.unpack("f", packed)[0] != value:
-        return value
-    candidates = (float(f"{value:.{digits}g}") for digits in range(6, 10))
-    return next((each for each in candidates if struct.pack("f", each) == packed), value)

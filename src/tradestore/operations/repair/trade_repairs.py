@@ -6,8 +6,9 @@ from typing import Any, Final
 from tradestore.accounting._decimal import exact, multiply, subtract
 from tradestore.constants import FINAL_ORDER_STATUSES
 from tradestore.exceptions import TradeStoreError
-from tradestore.local_trade import LocalTrade
-from tradestore.operations.repair.totals import TOTALS, is_over, last_exit_of, settled, twin_of
+from tradestore.operations.doctor.stories import Story
+from tradestore.operations.doctor.totals import TOTALS
+from tradestore.operations.repair.totals import is_over, settled, story_of
 from tradestore.operations.repair.workbench import Workbench
 
 __all__ = [
@@ -25,7 +26,8 @@ __all__ = [
 ]
 
 _HOUR: Final = timedelta(hours=1)
-_NEAR: Final = timedelta(minutes=5)
+_NEAR: Final = timedelta(minutes=1)
+_TOTALS: Final = frozenset(TOTALS.values())
 _UNUSABLE: Final = (ArithmeticError, AttributeError, TypeError, ValueError, TradeStoreError)
 
 
@@ -44,20 +46,17 @@ def settle(bench: Workbench, trade_id: Any) -> str | None:
     if trade is None:
         return "its trade is not there"
     try:
-        fields = settled(trade, orders_of(bench, trade_id))
+        fields = settled(story_of(trade, orders_of(bench, trade_id)))
     except _UNUSABLE as e:
         return f"the trade cannot be computed from its orders ({e}): correct that first, with edit-order or edit-trade"
-    if fields:
-        bench.change("trades", trade_id, **fields)
+    bench.change("trades", trade_id, **fields)
     return None
 
 
 def clear_close_date(bench: Workbench, trade_id: Any) -> str | None:
     """Take the close date from an open trade that holds something; one that holds nothing is closed."""
-    twin = _twin(bench, trade_id)
-    if twin is None or not twin.is_open:
-        return None
-    if is_over(twin):
+    story = _story(bench, trade_id)
+    if story is not None and is_over(story):
         return settle(bench, trade_id)
     bench.change("trades", trade_id, close_date=None)
     return None
@@ -65,27 +64,25 @@ def clear_close_date(bench: Workbench, trade_id: Any) -> str | None:
 
 def complete_close(bench: Workbench, trade_id: Any) -> str | None:
     """Give a closed trade the date and the rate of its last exit."""
-    twin = _twin(bench, trade_id)
-    last = None if twin is None else last_exit_of(twin)
+    story = _story(bench, trade_id)
+    last = story.exits[-1] if story is not None and story.exits else None
     moment = None if last is None else last.order_filled_date or last.order_update_date or last.order_date
-    if twin is None or last is None or moment is None:
+    if story is None or last is None or moment is None:
         return "no filled exit order tells when and at what rate it was closed: close it by hand with close-trade"
     bench.change(
         "trades",
         trade_id,
-        close_date=twin.close_date or moment,
-        close_rate=twin.close_rate or last.safe_price,
+        close_date=story.trade.close_date or moment,
+        close_rate=story.trade.close_rate or last.safe_price,
     )
     return settle(bench, trade_id)
 
 
 def bound_rates(bench: Workbench, trade_id: Any) -> str | None:
     """Let the lowest and the highest rate enclose every rate that the trade is known to have seen."""
-    twin = _twin(bench, trade_id)
-    if twin is None:
-        return "its trade is not there"
-    known = [twin.min_rate, twin.max_rate, twin.open_rate, twin.close_rate]
-    known += [order.safe_price for order in twin.orders if order.filled]
+    trade, orders = bench.row("trades", trade_id) or {}, orders_of(bench, trade_id)
+    known = [trade.get(name) for name in ("min_rate", "max_rate", "open_rate", "close_rate")]
+    known += [order["average"] or order["price"] for order in orders if order["filled"]]
     rates = [rate for rate in known if isinstance(rate, float) and 0 < rate < float("inf")]
     if not rates:
         return "no rate of it is known"
@@ -109,15 +106,15 @@ def shift_dates(bench: Workbench, trade_id: Any) -> str | None:
     The orders are right: exchanges send times since 1970, which know no time zones.
     """
     trade, orders = bench.row("trades", trade_id), orders_of(bench, trade_id)
-    twin = _twin(bench, trade_id)
-    first = next((each for each in orders if twin and each["ft_order_side"] == twin.entry_side), None)
-    last = None if twin is None else last_exit_of(twin)
-    if trade is None or first is None:
-        return "it has no entry order that would tell the time"
+    story = _story(bench, trade_id)
+    if trade is None or story is None:
+        return "its values cannot be used: correct them first, with edit-trade or edit-order"
+    entered = [each["order_date"] for each in orders if each["ft_order_side"] == story.trade.entry_side]
+    left = [each.order_filled_date for each in story.exits]
     dates = {}
-    if hours := _hours_between(trade["open_date"], first["order_date"]):
+    if hours := _hours_between(trade["open_date"], min(filter(None, entered), default=None)):
         dates["open_date"] = trade["open_date"] - hours
-    if last is not None and (hours := _hours_between(trade["close_date"], last.order_filled_date)):
+    if hours := _hours_between(trade["close_date"], max(filter(None, left), default=None)):
         dates["close_date"] = trade["close_date"] - hours
     if not dates:
         return "it cannot be told which of the dates is right: compare with the exchange, then use edit-trade"
@@ -162,8 +159,8 @@ def end_order_of_closed_trade(bench: Workbench, order_id: Any) -> str | None:
     refusal = end_order(bench, order_id)
     if refusal or order is None or not order["filled"]:
         return refusal
-    twin = _twin(bench, order["ft_trade_id"])
-    if twin is not None and not is_over(twin):
+    story = _story(bench, order["ft_trade_id"])
+    if story is not None and not story.is_dust_left:
         return (
             f"with the {order['filled']!r} that were filled of it, the closed trade {order['ft_trade_id']} would still "
             "hold something: compare with the exchange, then use edit-order, delete-order or reopen-trade"
@@ -179,11 +176,10 @@ def replace_infinite(bench: Workbench, table: str, row_id: Any) -> str | None:
         return _recompute_order(bench, row, odd)
     if table != "trades" or not odd:
         return "only a person can know the right number: use edit-trade or edit-order"
-    if odd - {*TOTALS, "max_rate", "min_rate"}:
-        return f"no order tells {', '.join(sorted(odd - set(TOTALS)))}: give it with edit-trade"
-    if odd & set(TOTALS) and not any(order["filled"] and not order["ft_is_open"] for order in orders_of(bench, row_id)):
+    if odd - {*_TOTALS, "max_rate", "min_rate"}:
+        return f"no order tells {', '.join(sorted(odd - _TOTALS))}: give it with edit-trade"
+    if odd & _TOTALS and not any(order["filled"] and not order["ft_is_open"] for order in orders_of(bench, row_id)):
         return "it has no filled orders to compute it from: give it with edit-trade"
-    bench.change("trades", row_id, **{name: row["open_rate"] for name in odd - set(TOTALS)})
     refusal = settle(bench, row_id)
     return refusal or (bound_rates(bench, row_id) if odd & {"max_rate", "min_rate"} else None)
 
@@ -201,11 +197,11 @@ def _recompute_order(bench: Workbench, row: dict[str, Any], odd: set[str]) -> st
     return None
 
 
-def _twin(bench: Workbench, trade_id: Any) -> LocalTrade | None:
+def _story(bench: Workbench, trade_id: Any) -> Story | None:
     trade = bench.row("trades", trade_id)
     try:
-        return None if trade is None else twin_of(trade, orders_of(bench, trade_id))
-    except ValueError:
+        return None if trade is None else story_of(trade, orders_of(bench, trade_id))
+    except _UNUSABLE:
         return None
 
 

@@ -1,7 +1,7 @@
 """Rows on their way to being repaired: what was read, what becomes of it, and step by step why."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -67,11 +67,23 @@ class Workbench:
         names = [column.name for column in self.rows.table(table).columns if column.name != KEY]
         self._set(table, f"new {next(self._new)}", {name: values.get(name) for name in names})
 
-    def finish_step(self, code: str | None, reason: str, settings: Sequence[Setting] = ()) -> bool:
+    def finish_step(
+        self,
+        reason: str,
+        *,
+        code: str | None = None,
+        table: str | None = None,
+        row_id: Any = None,
+        settings: Iterable[Setting] = (),
+    ) -> None:
         """End a step: all changes since the last one are done for one reason.
 
-        Returns:
-            Whether anything is to be done in it.
+        Args:
+            reason: In words.
+            code: Of the finding.
+            table: Of the row that has it.
+            row_id: Its primary key.
+            settings: What is to be done beside rows.
         """
         changes = [
             Change(
@@ -84,9 +96,12 @@ class Workbench:
         ]
         self._before_step.clear()
         changes = [change for change in changes if change.before is None or change.after is None or change.changed]
+        settings = tuple(settings)
         if changes or settings:
-            self._steps.append(RepairStep(code=code, reason=reason, changes=changes, settings=settings))
-        return bool(changes or settings)
+            step = RepairStep(
+                code=code, reason=reason, table=table, row_id=row_id, changes=tuple(changes), settings=settings
+            )
+            self._steps.append(step)
 
     def give_up_step(self) -> None:
         """Forget what was changed since the last step."""
@@ -97,6 +112,14 @@ class Workbench:
     def leave_to_a_person(self, code: str, table: str | None, ids: Sequence[Any], reason: str) -> None:
         """Note a finding that is not repaired."""
         self._unrepairable.append(Unrepairable(code=code, table=table, ids=ids, reason=reason))
+
+    def is_left_to_a_person(self, code: str, table: str, row_id: Any) -> bool:
+        """Say whether a finding was noted as one that is not repaired."""
+        return any((each.code, each.table) == (code, table) and row_id in each.ids for each in self._unrepairable)
+
+    def changed_trades(self) -> list[Any]:
+        """Return the trades that were changed, or whose orders were, by id."""
+        return sorted(self.plan().trade_ids)
 
     def plan(self) -> RepairPlan:
         """Return all steps, with what they depend on."""
