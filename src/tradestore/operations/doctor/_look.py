@@ -1,6 +1,6 @@
 """One look at a store: what all checks share, and how they tell what they found."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -16,12 +16,12 @@ from tradestore.operations.doctor.catalogue import CATALOGUE
 from tradestore.operations.doctor.findings import Finding, Severity
 from tradestore.operations.doctor.surroundings import EngineFacts, Surroundings
 
-__all__ = ["Check", "Look", "NotApplicable", "finding", "rows_that"]
+__all__ = ["Look", "NotApplicable", "as_text", "finding", "rows_that"]
 
 _MOMENT: Final = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:*"
 
 
-class NotApplicable(Exception):  # noqa: N818 - no error, but an answer
+class NotApplicable(Exception):
     """A check has nothing to look at here; the message says why."""
 
 
@@ -110,22 +110,9 @@ class Look:
         return condition
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check.
-
-    Attributes:
-        code: Of what it looks for.
-        run: Looks, and yields what it found.
-    """
-
-    code: str
-    run: Callable[[Look], Iterable[Finding]]
-
-
 def as_text(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return a column as it stands, past what its type makes of values."""
-    return literal_column(f"{column.table.name}.{column.name}")  # type: ignore[attr-defined]  # of a table
+    return literal_column(f"{column.table.name}.{column.name}")
 
 
 def finding(

@@ -141,6 +141,7 @@ _ENGINE: Final = (
     Defect("E12", "the server's time zone is not UTC", _INFO, "Other programs' queries may show local times."),
     Defect("E13", "disk is nearly full", _ERROR, "Make room: delete old backups, or `tradestore archive`."),
     Defect("E14", "table without transactions", _ERROR, "ALTER TABLE … ENGINE = InnoDB."),
+    Defect("E15", "SQLite with a rare bug of its log", _INFO, "Install SQLite 3.51.3 or later when you can."),
 )
 
 CATALOGUE: Final[Mapping[str, Defect]] = MappingProxyType(

@@ -137,7 +137,12 @@ def doubled_ids(look: Look) -> Iterator[Finding]:
             facts[row.id] = {"order_id": {"found": order_id}, "ft_trade_id": {"found": row.ft_trade_id}}
     if ids:
         yield finding(
-            "O05", f"{len(ids)} orders share an id with another one.", table="orders", rows=len(ids), ids=ids, facts=facts
+            "O05",
+            f"{len(ids)} orders share an id with another one.",
+            table="orders",
+            rows=len(ids),
+            ids=ids,
+            facts=facts,
         )
 
 

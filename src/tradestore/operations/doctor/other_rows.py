@@ -64,9 +64,7 @@ def locks_long_over(look: Look) -> Iterator[Finding]:
     """L03: nobody releases a lock that has ended, so they pile up."""
     locks = look.table("pairlocks")
     since = as_naive_utc(look.now - _LONG_OVER)
-    is_over = and_(
-        locks.c.active == true(), look.well_formed(locks.c.lock_end_time, locks.c.lock_end_time < since)
-    )
+    is_over = and_(locks.c.active == true(), look.well_formed(locks.c.lock_end_time, locks.c.lock_end_time < since))
     what = f"locks are marked active and ended more than {_LONG_OVER.days} days ago"
     yield from rows_that(look, "L03", locks, is_over, ("lock_end_time",), what)
 
@@ -82,10 +80,9 @@ def locks_with_unknown_side(look: Look) -> Iterator[Finding]:
 def unfit_custom_data(look: Look) -> Iterator[Finding]:
     """L05: reading them raises an error in the strategy."""
     stored = StoredTable(look.table("trade_custom_data"), ["id", "cd_type", "cd_value"])
-    facts, count = {}, 0
-    for types, values, ids in (
-        (batch[1], batch[2], batch[0]) for batch in _by_name(stored, look, "id", "cd_type", "cd_value")
-    ):
+    facts: dict[int, Any] = {}
+    count = 0
+    for ids, types, values in _by_name(stored, look, "id", "cd_type", "cd_value"):
         for row, kind, value in zip(ids, types, values, strict=True):
             if not _is_readable(kind, value):
                 count += 1
@@ -179,9 +176,7 @@ def unresolved_intents(look: Look) -> Iterator[Finding]:
     """L11: only the exchange can tell whether there is an order."""
     intents = look.table("order_intents")
     since = as_naive_utc(look.now - _LONGEST_SENDING)
-    is_old = and_(
-        intents.c.state.in_(UNRESOLVED), look.well_formed(intents.c.created_at, intents.c.created_at < since)
-    )
+    is_old = and_(intents.c.state.in_(UNRESOLVED), look.well_formed(intents.c.created_at, intents.c.created_at < since))
     shown = ("client_order_id", "state", "pair", "side", "amount", "created_at")
     minutes = int(_LONGEST_SENDING.total_seconds() // 60)
     what = f"orders were about to be sent more than {minutes} minutes ago, and nobody knows what became of them"

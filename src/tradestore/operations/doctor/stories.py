@@ -16,7 +16,7 @@ from tradestore.local_order import LocalOrder
 from tradestore.local_trade import LocalTrade
 from tradestore.operations.doctor._look import Look
 
-__all__ = ["DUST", "Story", "stories"]
+__all__ = ["DUST", "Story", "agrees", "count_of_trades", "stories"]
 
 _PAGE: Final = 500
 """Trades that are read at once."""
@@ -114,7 +114,7 @@ class Story:
 
     @cached_property
     def expected(self) -> Mapping[str, float | None]:
-        """What the totals would be, computed anew from the orders; those on which the orders say nothing are left out."""
+        """The totals computed anew from the orders; those on which the orders say nothing are left out."""
         return self._computed(rounding=True)
 
     @cached_property
@@ -192,7 +192,7 @@ def _rows(connection: Connection, table: Table, by: Any, first: int, last: int) 
     names = [column.name for column in stored.columns]
     for batch in stored.batches(connection, where=by.between(first, last), order=[table.c.id]):
         doubts = [
-            (place, kind, column.nullable)
+            (place, kind, bool(column.nullable))
             for place, (kind, column) in enumerate(zip(stored.kinds, stored.columns, strict=True))
             if not _all_sound(kind, batch[place], nullable=bool(column.nullable))
         ]
@@ -220,7 +220,7 @@ def _all_sound(kind: Kind, values: Sequence[Any], *, nullable: bool) -> bool:
 def _is_sound(kind: Kind, value: Any, *, nullable: bool) -> bool:
     if value is None:
         return nullable
-    return type(value) is _TYPES[kind] and (kind is not Kind.NUMBER or math.isfinite(value))
+    return type(value) is _TYPES[kind] and (not isinstance(value, float) or math.isfinite(value))
 
 
 def _name_mode(row: _Row) -> bool:

@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+from sqlalchemy import and_, func, select, true
+
 from tradestore.constants import AMOUNT_TOLERANCE
 from tradestore.enums import TradingMode
+from tradestore.operations.doctor._look import Look, rows_that
+from tradestore.operations.doctor.findings import Finding
 from tradestore.operations.doctor.stories import Story
 
 __all__ = [
@@ -12,6 +16,7 @@ __all__ = [
     "closed_without_date_or_rate",
     "closed_without_exit",
     "open_and_empty",
+    "open_twice",
     "open_with_close_date",
     "other_currencies",
     "rates_out_of_order",
@@ -36,7 +41,12 @@ def _one(story: Story, *columns: str, **expected: Any) -> tuple[int, dict[str, A
 
 def open_and_empty(story: Story) -> Rows:
     """T11: exits have taken all that was entered, and the trade is open."""
-    if story.trade.is_open and story.entries and story.exits and abs(story.left) <= AMOUNT_TOLERANCE + 1e-9 * story.entered:
+    if (
+        story.trade.is_open
+        and story.entries
+        and story.exits
+        and abs(story.left) <= AMOUNT_TOLERANCE + 1e-9 * story.entered
+    ):
         yield _one(story, "amount", is_open=False)
 
 
@@ -121,3 +131,13 @@ def other_currencies(story: Story) -> Rows:
     wrong = {name: value for name, value in told.items() if getattr(trade, name) not in {None, "", value}}
     if slash and wrong:
         yield _one(story, "pair", **wrong)
+
+
+def open_twice(look: Look) -> Iterator[Finding]:
+    """T17: a pair has more than one open trade on the same side."""
+    table = look.table("trades")
+    is_open = table.c.is_open == true()
+    first = select(func.min(table.c.id)).where(is_open).group_by(table.c.pair, table.c.is_short)
+    is_further = and_(is_open, table.c.id.not_in(first))
+    what = "open trades are on a pair and side that an earlier one is on"
+    yield from rows_that(look, "T17", table, is_further, ("pair", "is_short"), what)

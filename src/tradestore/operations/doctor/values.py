@@ -197,7 +197,9 @@ def of_another_type(look: Look) -> Iterator[Finding]:
     look.only("sqlite")
     for table in _with_ids(look):
         columns = [each for each in table.columns if kind_of(each.type) in _TYPE_CONDITIONS]
-        bad = [and_(as_text(each).is_not(None), _TYPE_CONDITIONS[kind_of(each.type)](as_text(each))) for each in columns]
+        bad = [
+            and_(as_text(each).is_not(None), _TYPE_CONDITIONS[kind_of(each.type)](as_text(each))) for each in columns
+        ]
         yield from _any(look, "N13", table, columns, bad, "have values that are not of their columns' types")
 
 
@@ -205,12 +207,11 @@ def too_long_texts(look: Look) -> Iterator[Finding]:
     """N14: SQLite keeps what other engines refuse."""
     look.only("sqlite")
     for table in _with_ids(look):
-        columns = [
-            each
-            for each in table.columns
-            if isinstance(each.type, String) and not isinstance(each.type, Enum) and each.type.length
-        ]
-        bad = [func.length(as_text(each)) > each.type.length for each in columns]
+        columns, bad = [], []
+        for column in table.columns:
+            if isinstance(column.type, String) and not isinstance(column.type, Enum) and column.type.length:
+                columns.append(column)
+                bad.append(func.length(as_text(column)) > column.type.length)
         yield from _any(look, "N14", table, columns, bad, "have texts that are longer than their columns")
 
 
@@ -258,4 +259,3 @@ def _any(
     """Yield the rows in which any condition holds."""
     if bad:
         yield from rows_that(look, code, table, or_(*bad), [each.name for each in columns], f"rows {what}")
-
