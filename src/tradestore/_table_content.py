@@ -10,6 +10,7 @@ from enum import Enum
 from hashlib import blake2b
 from types import NoneType
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import Connection, Table
 
@@ -175,4 +176,6 @@ _FORMS: Final[dict[type, Callable[[Any], str]]] = {
     date: lambda day: ascii(day.isoformat()),
     time: _clock_form,
     Decimal: _exact_form,
+    # As engines that have no such type keep it.
+    UUID: lambda identifier: ascii(identifier.hex),
 }

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import (
     Column,
     Computed,
+    Connection,
     ForeignKeyConstraint,
     Index,
     Inspector,
@@ -33,6 +34,8 @@ _MYSQL: Final = ("mysql", "mariadb")
 _LONGEST_VARCHAR: Final = 4000
 """Characters; the columns of a row of MariaDB share 64 KiB."""
 _FIXED_DEFAULT: Final = re.compile(r"\(*(-?\d+(?:\.\d+)?|'(?:[^']|'')*')\)*(?:::[\w \[\]()\"]+)?")
+
+_CHECK_COLUMNS: Final = ("CONSTRAINT_SCHEMA", "TABLE_NAME", "CHECK_CLAUSE")
 
 _Columns = tuple[str, ...]
 
@@ -59,6 +62,7 @@ class PortableTables:
         self._known = known
         self._is_same_kind = is_same_kind
         self._from_sqlite = from_sqlite
+        self._checks = _checks_of_mariadb(inspector)
 
     def add_table(self, name: str, metadata: MetaData) -> Table:
         """Describe a table of the source as it can be made.
@@ -188,7 +192,10 @@ class PortableTables:
         return sa.Numeric().with_variant(sa.Numeric(65, 30), *_MYSQL)
 
     def _columns(self, name: str) -> list[Any]:
-        return list(self._inspector.get_columns(name))
+        return [
+            {**column, "type": sa.JSON()} if (name, f"json_valid(`{column['name']}`)") in self._checks else column
+            for column in self._inspector.get_columns(name)
+        ]
 
     def _keys(self, name: str) -> _Columns:
         return tuple(self._inspector.get_pk_constraint(name)["constrained_columns"])
@@ -220,6 +227,17 @@ class PortableTables:
     def _is_key(self, table_name: str, column_name: str) -> bool:
         keys = {self._keys(table_name), *self._uniques(table_name), *self._indexes(table_name)}
         return any(column_name in columns for columns in keys)
+
+
+def _checks_of_mariadb(inspector: Inspector) -> set[tuple[str, str]]:
+    """Return table and text of each check, by one of which MariaDB tells JSON from any other long text."""
+    dialect, bind = inspector.dialect, inspector.bind
+    if not getattr(dialect, "is_mariadb", False) or not isinstance(bind, Connection):
+        return set()
+    checks = sa.table("CHECK_CONSTRAINTS", *map(sa.column, _CHECK_COLUMNS), schema="information_schema")
+    query = sa.select(checks.c.TABLE_NAME, checks.c.CHECK_CLAUSE)
+    here = sa.func.database() == checks.c.CONSTRAINT_SCHEMA
+    return {(row.TABLE_NAME, row.CHECK_CLAUSE) for row in bind.execute(query.where(here))}
 
 
 def _is_decimal(stored: TypeEngine[Any]) -> bool:
