@@ -14,9 +14,9 @@ from tradestore._clock import as_naive_utc, utc_now
 from tradestore._errors import meaningful_errors
 from tradestore._sqlite_backup import back_up_file
 from tradestore.exceptions import RepairError
-from tradestore.operations.opening import Place, open_to_change
 from tradestore.operations.doctor.catalogue import CATALOGUE
 from tradestore.operations.doctor.findings import Severity
+from tradestore.operations.opening import Place, open_to_change
 from tradestore.operations.repair.looking import Place as Defect
 from tradestore.operations.repair.looking import View, is_grave, view_of
 from tradestore.operations.repair.plan import Change, RepairPlan, RepairReport, RepairStep, Setting, Sight
@@ -82,8 +82,8 @@ def refuse_changed(rows: StoredRows, sights: Sequence[Sight]) -> None:
         present = tuple(text_of(row) for row in rows.select(sight.table, sight.column, sight.value))
         if present != tuple(sight.rows):
             msg = (
-                f"Rows of {place_of(sight)} have changed since the plan was made. Nothing was changed: make a new plan, "
-                "and look at it again."
+                f"Rows of {place_of(sight)} have changed since the plan was made. Nothing was done: make a new "
+                "plan, and look at it again."
             )
             raise RepairError(msg)
 

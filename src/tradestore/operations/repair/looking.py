@@ -100,9 +100,7 @@ def view_of(rows: StoredRows, trade_ids: Collection[Any]) -> View:
 
 def story_findings(story: Story) -> Sequence[tuple[str, str, Any, Mapping[str, Any]]]:
     """Return the codes, tables, primary keys and facts of what is wrong with one trade."""
-    return [
-        (check.code, check.table, row_id, facts) for check in STORY_CHECKS for row_id, facts in check.run(story)
-    ]
+    return [(check.code, check.table, row_id, facts) for check in STORY_CHECKS for row_id, facts in check.run(story)]
 
 
 def is_grave(place: Place, least: Severity) -> bool:

@@ -214,4 +214,3 @@ def _type_of(text: str) -> str:
         return type(json.loads(text)).__name__
     except ValueError:
         return "str"
-

@@ -1,6 +1,6 @@
 """What a trade's orders say about it: the totals that the doctor expects, and whether the trade is over."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from tradestore._plain_twin import plain_trade
@@ -14,15 +14,14 @@ __all__ = ["changes_of", "is_over", "settled", "story_of"]
 _NOISE: Final = 1e-9
 """What floats may leave of a position, in proportion to it."""
 
-_NUMBER: Final = (float, int)
-_KINDS: Final[Mapping[str, tuple[type, ...]]] = {
-    name: _NUMBER
-    for name in (
+_NUMBERS: Final = frozenset(
+    {
         *("fee_open", "fee_close", "open_rate", "amount", "stake_amount", "leverage", "interest_rate"),
         *("funding_fee_running", "amount_precision", "price_precision", "contract_size"),
         *("price", "average", "filled", "stop_price", "ft_price", "ft_amount", "funding_fee", "ft_fee_base"),
-    )
-}
+    }
+)
+"""The columns that the math reads."""
 
 
 def story_of(trade: Row, orders: Sequence[Row]) -> Story:
@@ -43,8 +42,7 @@ def story_of(trade: Row, orders: Sequence[Row]) -> Story:
         values["trading_mode"] = TradingMode[mode]
     for row in (trade, *orders):
         for name, value in row.items():
-            expected = _KINDS.get(name)
-            if expected is not None and value is not None and not isinstance(value, expected):
+            if name in _NUMBERS and value is not None and not isinstance(value, float | int):
                 msg = f"its {name} is {value!r}"
                 raise ValueError(msg)
     return Story(plain_trade(values, orders))

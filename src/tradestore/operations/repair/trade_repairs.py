@@ -211,5 +211,3 @@ def _hours_between(moment: datetime | None, other: datetime | None) -> timedelta
         return None
     hours = round((moment - other) / _HOUR) * _HOUR
     return hours if hours and abs(moment - other - hours) <= _NEAR else None
-
-

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, cast
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import CursorResult, Row, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,11 @@ from tradestore.operations.repair.settings import undo_setting
 from tradestore.repair_log import RepairAction, RepairEntry
 
 __all__ = ["LoggedRepair", "UndoReport", "forget_repairs", "repair_history", "undo_repair"]
+
+
+_Entry = Row[Any]
+_LOG: Final[Any] = RepairEntry.__table__
+_IN_ORDER: Final = select(_LOG).order_by(_LOG.c.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +75,9 @@ def repair_history(place: Place) -> list[LoggedRepair]:
         OperationalException: If the database cannot be opened.
         DatabaseBusy: If others keep it locked.
     """
-    with open_to_read(place) as store, Session(store.engine) as session:
-        entries = session.scalars(select(RepairEntry).order_by(RepairEntry.id)).all()
-        batches: dict[str, list[RepairEntry]] = {}
-        for entry in entries:
+    with open_to_read(place) as store, store.engine.connect() as connection:
+        batches: dict[str, list[_Entry]] = {}
+        for entry in connection.execute(_IN_ORDER):
             batches.setdefault(entry.batch, []).append(entry)
         return [_logged(each) for each in reversed(batches.values())]
 
@@ -95,11 +99,15 @@ def undo_repair(place: Place, batch: str | None = None) -> UndoReport:
     with open_to_change(place) as store:
         entries = store.run(lambda session: _undo_rows(session, batch))
         settings = [entry for entry in entries if entry.action == RepairAction.SETTING]
-        undone, kept = [], []
+        undone: list[str] = []
+        kept: list[str] = []
         for entry in settings:
-            target, before, after = _setting(entry)
-            is_undone = undo_setting(store.engine, *target, before=before, after=after)
-            (undone if is_undone else kept).append(f"{' of '.join(target)}: {before or 'missing'}")
+            before, after = row_of(entry.before), row_of(entry.after)
+            kind, target = before["kind"], before["target"]
+            if undo_setting(store.engine, kind, target, before=before["value"], after=after["value"]):
+                undone.append(f"{kind} of {target}: {before['value'] or 'missing'}")
+            else:
+                kept.append(f"{kind} of {target}: {after['value']}")
         return UndoReport(
             batch=entries[0].batch, rows=len(entries) - len(settings), settings=tuple(undone), kept=tuple(kept)
         )
@@ -120,41 +128,36 @@ def forget_repairs(place: Place, before: datetime) -> int:
         DatabaseBusy: If others keep the database locked; nothing was changed.
     """
     with open_to_change(place) as store:
-        statement = delete(RepairEntry).where(RepairEntry.done_at < as_naive_utc(before))
-        return int(store.run(lambda session: session.execute(statement).rowcount))  # type: ignore[attr-defined]
+        statement = delete(_LOG).where(_LOG.c.done_at < as_naive_utc(before))
+        return store.run(lambda session: cast("CursorResult[Any]", session.execute(statement)).rowcount)
 
 
-def _undo_rows(session: Session, batch: str | None) -> list[RepairEntry]:
+def _undo_rows(session: Session, batch: str | None) -> Sequence[_Entry]:
     entries = _entries(session, batch)
     rows = StoredRows(session)
     changed = [entry for entry in entries if entry.action != RepairAction.SETTING]
-    rows.lock({(str(entry.table_name), KEY, _key(entry)) for entry in changed})
+    rows.lock({(entry.table_name, KEY, _key(entry)) for entry in changed})
     try:
         for entry in reversed(changed):
             _undo_row(rows, entry)
     except IntegrityError as e:
         msg = (
-            f"The repair {entries[0].batch} cannot be undone ({e.orig}): since then a row was stored that takes the place "
-            "of one that would come back. Nothing was changed: delete that row first, or restore the backup."
+            f"The repair {entries[0].batch} cannot be undone ({e.orig}): since then a row was stored that takes the "
+            "place of one that would come back. Nothing was changed: delete that row first, or restore the backup."
         )
         raise RepairError(msg) from e
-    ids = [entry.id for entry in entries]
-    session.expunge_all()
-    done = update(RepairEntry).where(RepairEntry.id.in_(ids)).values(undone_at=utc_now())
-    session.execute(done.execution_options(synchronize_session=False))
+    session.execute(update(_LOG).where(_LOG.c.batch == entries[0].batch).values(undone_at=utc_now()))
+    # What the session has loaded is not what is stored any more.
+    session.expire_all()
     return entries
 
 
-def _entries(session: Session, batch: str | None) -> list[RepairEntry]:
-    query = select(RepairEntry).order_by(RepairEntry.id)
+def _entries(session: Session, batch: str | None) -> Sequence[_Entry]:
     if batch is None:
-        batch = session.scalar(
-            select(RepairEntry.batch).where(RepairEntry.undone_at.is_(None)).order_by(RepairEntry.id.desc()).limit(1)
-        )
-        entries = list(session.scalars(query.where(RepairEntry.batch == batch)))
-    else:
-        entries = list(session.scalars(query.where(RepairEntry.batch.startswith(batch, autoescape=True))))
-    if not entries or not batch or len({entry.batch for entry in entries}) > 1:
+        last = select(_LOG.c.batch).where(_LOG.c.undone_at.is_(None)).order_by(_LOG.c.id.desc()).limit(1)
+        batch = session.scalar(last) or ""
+    entries = session.execute(_IN_ORDER.where(_LOG.c.batch.startswith(batch, autoescape=True))).all()
+    if not batch or len({entry.batch for entry in entries}) != 1:
         msg = (
             "There is no repair that could be undone: look at `tradestore repair-log`."
             if not batch
@@ -167,8 +170,8 @@ def _entries(session: Session, batch: str | None) -> list[RepairEntry]:
     return entries
 
 
-def _undo_row(rows: StoredRows, entry: RepairEntry) -> None:
-    table, key = str(entry.table_name), _key(entry)
+def _undo_row(rows: StoredRows, entry: _Entry) -> None:
+    table, key = entry.table_name, _key(entry)
     present = rows.select(table, KEY, key)
     if [text_of(row) for row in present] != ([] if entry.after is None else [entry.after]):
         msg = (
@@ -185,17 +188,11 @@ def _undo_row(rows: StoredRows, entry: RepairEntry) -> None:
         rows.update(table, key, {name: value for name, value in before.items() if repr(value) != repr(after[name])})
 
 
-def _key(entry: RepairEntry) -> Any:
-    row = row_of(str(entry.before if entry.after is None else entry.after))
-    return row[KEY]
+def _key(entry: _Entry) -> Any:
+    return row_of(entry.before if entry.after is None else entry.after)[KEY]
 
 
-def _setting(entry: RepairEntry) -> tuple[tuple[str, str], str | None, str]:
-    before, after = row_of(str(entry.before)), row_of(str(entry.after))
-    return (before["kind"], before["target"]), before["value"], after["value"]
-
-
-def _logged(entries: Sequence[RepairEntry]) -> LoggedRepair:
+def _logged(entries: Sequence[_Entry]) -> LoggedRepair:
     first = entries[0]
     return LoggedRepair(
         batch=first.batch,
