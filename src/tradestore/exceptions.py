@@ -10,6 +10,7 @@
     │   ├── DatabaseFull              (also OSError) no room on the disk
     │   ├── MigrationError
     │   │   └── SchemaTooNew          written by a newer library: refused before anything is read
+    │   ├── BackupError               a backup cannot be made, is not good, or cannot be restored there
     │   ├── RepairError               what was to be repaired or undone is not what it was, or it would not help
     │   └── TransferError             one database cannot be copied into another, or not as a whole
     │       ├── TargetNotEmpty        the other one has rows of its own
@@ -30,6 +31,7 @@ what to do next; none of them ever holds a password.
 """
 
 __all__ = [
+    "BackupError",
     "CommitOutcomeUnknown",
     "ConnectionLost",
     "DatabaseBusy",
@@ -99,6 +101,10 @@ class SchemaTooNew(MigrationError):
 
 class RepairError(OperationalException):
     """A repair, an edit by hand or its undoing does not fit what is stored now; nothing was changed."""
+
+
+class BackupError(OperationalException):
+    """A backup cannot be made, is not good, or cannot be restored where it was to be."""
 
 
 class TransferError(OperationalException):

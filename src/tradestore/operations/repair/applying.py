@@ -14,6 +14,7 @@ from tradestore._clock import as_naive_utc, utc_now
 from tradestore._errors import meaningful_errors
 from tradestore._sqlite_backup import back_up_file
 from tradestore.exceptions import RepairError
+from tradestore.operations.backup import back_up
 from tradestore.operations.doctor.catalogue import CATALOGUE
 from tradestore.operations.doctor.findings import Severity
 from tradestore.operations.opening import Place, open_to_change
@@ -39,7 +40,8 @@ def apply_repair(place: Place, plan: RepairPlan, *, backup_folder: Path | None =
     Args:
         place: A database URL, or the database that is open.
         plan: From ``plan_repair`` or one of the plans for edits by hand.
-        backup_folder: Where the backup goes; beside an SQLite file if not given.
+        backup_folder: Where the backup goes. If not given, that of an SQLite file lies beside it, and of a server there
+            is none: the log keeps every row that changes.
 
     Returns:
         What was done, and the batch by which it can be undone.
@@ -144,6 +146,8 @@ def _change_rows(session: Session, plan: RepairPlan, log: _Log) -> None:
 
 
 def _back_up(store: Store, folder: Path | None) -> str | None:
+    if folder is not None:
+        return str(back_up(store, folder).path)
     with meaningful_errors():
         made = back_up_file(store.engine, "repair")
     return None if made is None else str(made)

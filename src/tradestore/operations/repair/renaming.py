@@ -76,13 +76,10 @@ def _rename_orders(bench: Workbench, trade_id: Any, old: str, new: str) -> None:
 
 def _refuse_collision(bench: Workbench, table: str, old: str, new: str) -> None:
     """Refuse to make one of two things that were kept apart by their pairs."""
-    if table == "pairlocks":
-        key = ("side", "lock_end_time", "active")
-    else:
-        key = ("ft_trade_id", "cd_key")
+    key = ("side", "lock_end_time", "active") if table == "pairlocks" else ("ft_trade_id", "cd_key")
     taken = {tuple(row[name] for name in key) for row in bench.select(table, "pair", new)}
     for row in bench.select(table, "pair", old):
         if tuple(row[name] for name in key) in taken:
             told = ", ".join(f"{name} {row[name]}" for name in key)
-            msg = f"{new} and {old} both have a row in {table} with {told}. Nothing was changed: delete one of them first."
+            msg = f"{new} and {old} both have a row in {table} with {told}. Nothing was changed: delete one first."
             raise InvalidValue(msg)

@@ -1,0 +1,124 @@
+"""Dumps of MariaDB, by its own programs: of the very moment whose content was hashed."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy.exc import DBAPIError
+
+from tradestore._errors import meaningful
+from tradestore.exceptions import BackupError
+from tradestore.operations._endpoints import snapshot
+from tradestore.operations.backup._programs import feed, output_of, program, write_secret
+
+__all__ = ["dumped", "is_whole", "load"]
+
+_LONGEST_LOCK: Final = 5.0
+"""Seconds that writers may have to wait for the dump to begin."""
+_BEGUN: Final = b"-- Table structure"
+_END: Final = b"-- Dump completed"
+_TLS: Final = {"ssl_ca": "ssl-ca", "ssl_cert": "ssl-cert", "ssl_key": "ssl-key"}
+
+
+@contextmanager
+def dumped(engine: Engine, secrets: Path) -> Iterator[tuple[Connection, Iterator[bytes]]]:
+    """Yield a connection that sees a moment, and a dump of the same.
+
+    A server cannot lend the view of one transaction to another. So writers wait until both have begun, for as long as
+    the program takes to start.
+
+    Args:
+        engine: Of the database.
+        secrets: A folder for the file with the password.
+
+    Raises:
+        BackupError: If the right to lock tables is not there, or the program fails.
+        DatabaseBusy: If others have changed a table and not committed for too long.
+    """
+    words = [
+        program("mariadb-dump", "mysqldump"),
+        f"--defaults-file={_defaults(engine, secrets)}",
+        "--single-transaction",
+        "--quick",
+        "--skip-lock-tables",
+        "--no-tablespaces",
+        "--hex-blob",
+        "--default-character-set=utf8mb4",
+        str(engine.url.database),
+    ]
+    with ExitStack() as until_the_end:
+        with _locked(engine):
+            output = until_the_end.enter_context(output_of(words, {}))
+            output.wait_for(_BEGUN, _LONGEST_LOCK)
+            reading = until_the_end.enter_context(snapshot(engine))
+        yield reading, output.chunks()
+
+
+def load(engine: Engine, chunks: Iterable[bytes], secrets: Path) -> None:
+    """Fill an empty database from a dump; one that fails, or is killed, leaves a part in it.
+
+    Args:
+        engine: Of the database.
+        chunks: Of the dump.
+        secrets: A folder for the file with the password.
+
+    Raises:
+        BackupError: If it fails.
+    """
+    words = [
+        program("mariadb", "mysql"),
+        f"--defaults-file={_defaults(engine, secrets)}",
+        "--default-character-set=utf8mb4",
+        f"--database={engine.url.database}",
+    ]
+    feed(words, {}, chunks)
+
+
+def is_whole(chunks: Iterable[bytes]) -> bool:
+    """Tell whether a dump has come to its end."""
+    tail = b""
+    for chunk in chunks:
+        tail = (tail + chunk)[-1024:]
+    return _END in tail
+
+
+@contextmanager
+def _locked(engine: Engine) -> Iterator[None]:
+    """Let nobody write to the tables during the block."""
+    with engine.connect() as connection:
+        preparer = connection.dialect.identifier_preparer
+        names = [preparer.quote_identifier(name) for name in inspect(connection).get_table_names()]
+        try:
+            connection.exec_driver_sql(f"LOCK TABLES {', '.join(f'{name} READ' for name in names)}")
+            yield
+        except DBAPIError as e:
+            own = meaningful(e)
+            if own is not None:
+                raise own from e
+            msg = (
+                f"The tables could not be locked for the moment in which the dump begins ({e.orig}). Nothing was "
+                "changed: grant the user LOCK TABLES on the database, or use the portable format (--format portable)."
+            )
+            raise BackupError(msg) from e
+        finally:
+            # The locks are the connection's, and a pool would keep it.
+            connection.invalidate()
+
+
+def _defaults(engine: Engine, secrets: Path) -> Path:
+    """Write a file in which the programs find the server and the password."""
+    url = engine.url
+    given = {"host": url.host, "port": url.port, "user": url.username, "password": url.password, "protocol": "TCP"}
+    if socket := url.query.get("unix_socket"):
+        given |= {"socket": str(socket), "protocol": "SOCKET"}
+    given |= {option: str(url.query[name]) for name, option in _TLS.items() if name in url.query}
+    lines = [f"{name}={_quoted(str(value))}" for name, value in given.items() if value is not None]
+    return write_secret(secrets, "\n".join(["[client]", *lines, ""]))
+
+
+def _quoted(value: str) -> str:
+    for letter, escape in (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
+        value = value.replace(letter, escape)
+    return f'"{value}"'
