@@ -17,13 +17,17 @@ from tradestore.operations.doctor.surroundings import Surroundings
 from tradestore.operations.repair.rows import KEY, StoredRows
 from tradestore.operations.repair.totals import story_of
 
-__all__ = ["EVERY_ID", "Place", "View", "is_grave", "look_at", "story_findings", "view_of"]
+__all__ = ["EVERY_ID", "UNUSABLE", "Place", "StoryFinding", "View", "is_grave", "look_at", "story_findings", "view_of"]
 
 EVERY_ID: Final = 1_000_000_000
 """More rows than a finding names."""
 
 _OF_ROWS: Final = frozenset("OLN") | {"S09"}
-_UNUSABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+UNUSABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+StoryFinding = tuple[str, str, Any, Mapping[str, Any]]
+"""A code, the table and the primary key of the row that has it, and the facts."""
 
 
 class Place(NamedTuple):
@@ -92,13 +96,13 @@ def view_of(rows: StoredRows, trade_ids: Collection[Any]) -> View:
     for trade_id in trade_ids:
         for trade in rows.select("trades", KEY, trade_id):
             orders = rows.select("orders", "ft_trade_id", trade_id)
-            with suppress(*_UNUSABLE):
+            with suppress(*UNUSABLE):
                 found_here = story_findings(story_of(trade, orders))
                 of_trades[trade_id] = {Place(code, table, row_id) for code, table, row_id, _ in found_here}
     return View(of_rows, of_trades)
 
 
-def story_findings(story: Story) -> Sequence[tuple[str, str, Any, Mapping[str, Any]]]:
+def story_findings(story: Story) -> Sequence[StoryFinding]:
     """Return the codes, tables, primary keys and facts of what is wrong with one trade."""
     return [(check.code, check.table, row_id, facts) for check in STORY_CHECKS for row_id, facts in check.run(story)]
 

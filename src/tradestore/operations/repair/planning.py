@@ -1,15 +1,16 @@
 """What would have to be done about the findings of a look: nothing is changed."""
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
 
 from tradestore.exceptions import InvalidValue
 from tradestore.operations._endpoints import snapshot
 from tradestore.operations.doctor.catalogue import CATALOGUE
+from tradestore.operations.doctor.checks import STORY_CHECKS
 from tradestore.operations.doctor.diagnosing import Progress, diagnose
 from tradestore.operations.doctor.findings import Diagnosis, Finding, Severity
 from tradestore.operations.opening import Place, file_of_url, open_to_read
-from tradestore.operations.repair.looking import EVERY_ID, story_findings
+from tradestore.operations.repair.looking import EVERY_ID, UNUSABLE, StoryFinding, story_findings
 from tradestore.operations.repair.plan import RepairPlan
 from tradestore.operations.repair.rows import StoredRows
 from tradestore.operations.repair.rules import BY_HAND, RULES
@@ -18,6 +19,8 @@ from tradestore.operations.repair.totals import story_of
 from tradestore.operations.repair.workbench import Workbench
 
 __all__ = ["plan_repair"]
+
+_OF_STORIES: Final = frozenset(check.code for check in STORY_CHECKS)
 
 
 def plan_repair(
@@ -63,7 +66,8 @@ def plan_repair(
 
 def _repair_rows(bench: Workbench, finding: Finding) -> None:
     for row_id in finding.ids:
-        _repair_row(bench, finding.code, str(finding.table), row_id, finding.facts.get(row_id, {}))
+        if not _is_gone(bench, finding.code, str(finding.table), row_id):
+            _repair_row(bench, finding.code, str(finding.table), row_id, finding.facts.get(row_id, {}))
 
 
 def _repair_row(bench: Workbench, code: str, table: str, row_id: Any, facts: Mapping[str, Any]) -> None:
@@ -76,19 +80,29 @@ def _repair_row(bench: Workbench, code: str, table: str, row_id: Any, facts: Map
     bench.finish_step(rule.reason, code=code, table=table, row_id=row_id)
 
 
+def _is_gone(bench: Workbench, code: str, table: str, row_id: Any) -> bool:
+    """Say whether an earlier step has repaired a defect that shows in a trade with its orders."""
+    row = bench.row(table, row_id) if code in _OF_STORIES else None
+    found = None if row is None else _seen(bench, row["id" if table == "trades" else "ft_trade_id"])
+    return found is not None and (code, table, row_id) not in {each[:3] for each in found}
+
+
+def _seen(bench: Workbench, trade_id: Any) -> Sequence[StoryFinding] | None:
+    """Return what is wrong with a trade by now, None if its values cannot be used."""
+    trade = bench.row("trades", trade_id)
+    try:
+        orders = bench.select("orders", "ft_trade_id", trade_id)
+        return None if trade is None else story_findings(story_of(trade, orders))
+    except UNUSABLE:
+        return None
+
+
 def _repair_what_was_hidden(bench: Workbench, codes: Collection[str]) -> None:
     """Repair what can be seen only once a trade's other defects are gone."""
     for trade_id in bench.changed_trades():
-        trade = bench.row("trades", trade_id)
-        if trade is None:
-            continue
-        try:
-            found = story_findings(story_of(trade, bench.select("orders", "ft_trade_id", trade_id)))
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-            continue
         for code in RULES:
-            for this_code, table, row_id, facts in found:
-                if this_code == code and code in codes and not bench.is_left_to_a_person(code, table, row_id):
+            for this_code, table, row_id, facts in _seen(bench, trade_id) or () if code in codes else ():
+                if this_code == code and not bench.is_left_to_a_person(code, table, row_id):
                     _repair_row(bench, code, table, row_id, facts)
 
 

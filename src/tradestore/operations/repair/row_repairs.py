@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from tradestore._clock import utc_now
@@ -56,10 +57,10 @@ def keep_first_lock(bench: Workbench, lock_id: Any) -> str | None:
 
 
 def begin_lock_earlier(bench: Workbench, lock_id: Any) -> str | None:
-    """Let a lock begin no later than it ends; what it locks, and until when, stays."""
+    """Let a lock begin a second before it ends; what it locks, and until when, stays."""
     lock = bench.row(_LOCKS, lock_id)
     if lock is not None:
-        bench.change(_LOCKS, lock_id, lock_time=lock["lock_end_time"])
+        bench.change(_LOCKS, lock_id, lock_time=lock["lock_end_time"] - timedelta(seconds=1))
     return None
 
 

@@ -74,19 +74,25 @@ class StoredRows:
 
     def insert(self, name: str, row: Row) -> Any:
         """Add a row; returns its id."""
-        table = self.table(name)
+        table = self._untyped(name)
         result = self._execute(sa.insert(table).values(self._bound(row)))
         return row.get(KEY) or result.inserted_primary_key[0]
 
     def update(self, name: str, row_id: Any, row: Row) -> None:
         """Change values of one row."""
-        table = self.table(name)
+        table = self._untyped(name)
         self._execute(sa.update(table).where(table.c[KEY] == row_id).values(self._bound(row)))
 
     def delete(self, name: str, row_id: Any) -> None:
         """Remove one row."""
         table = self.table(name)
         self._execute(sa.delete(table).where(table.c[KEY] == row_id))
+
+    def _untyped(self, name: str) -> Table:
+        """Return a table whose types take every value as it is: what was odd has to be put back as odd."""
+        names = [column.name for column in self.table(name).columns]
+        columns = [Column(each, sa.Integer() if each == KEY else NullType(), primary_key=each == KEY) for each in names]
+        return Table(name, MetaData(), *columns)
 
     def _execute(self, statement: Any) -> Any:
         if self._session is None:
@@ -105,7 +111,7 @@ def _equals(column: Column[Any], value: Any) -> ColumnElement[bool]:
 
 
 def _written(value: Any, *, is_sqlite: bool) -> Any:
-    """Return the expression that stores a value as it was read, without a type that would judge it."""
+    """Return the expression that stores a value as it was read."""
     if is_sqlite:
         match value:
             case datetime():

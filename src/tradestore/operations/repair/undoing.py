@@ -1,21 +1,24 @@
 """Undoing repairs: every row is put back exactly as it was, or nothing is changed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
-from sqlalchemy import CursorResult, Row, delete, select, update
+from sqlalchemy import CursorResult, Engine, Row, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tradestore._clock import as_naive_utc, utc_now
+from tradestore._schema_lock import alone
 from tradestore.exceptions import RepairError
 from tradestore.operations.opening import Place, open_to_change, open_to_read
 from tradestore.operations.repair.row_text import row_of, text_of
 from tradestore.operations.repair.rows import KEY, StoredRows
 from tradestore.operations.repair.settings import undo_setting
 from tradestore.repair_log import RepairAction, RepairEntry
+from tradestore.store import Store
 
 __all__ = ["LoggedRepair", "UndoReport", "forget_repairs", "repair_history", "undo_repair"]
 
@@ -97,7 +100,7 @@ def undo_repair(place: Place, batch: str | None = None) -> UndoReport:
         CommitOutcomeUnknown: If the connection was lost while committing.
     """
     with open_to_change(place) as store:
-        entries = store.run(lambda session: _undo_rows(session, batch))
+        entries = _undone(store, batch)
         settings = [entry for entry in entries if entry.action == RepairAction.SETTING]
         undone: list[str] = []
         kept: list[str] = []
@@ -132,20 +135,49 @@ def forget_repairs(place: Place, before: datetime) -> int:
         return store.run(lambda session: cast("CursorResult[Any]", session.execute(statement)).rowcount)
 
 
+def _undone(store: Store, batch: str | None) -> Sequence[_Entry]:
+    try:
+        return store.run(lambda session: _undo_rows(session, batch))
+    except IntegrityError as e:
+        error = e
+    try:
+        with _without_references(store.engine) as session:
+            return _undo_rows(session, batch)
+    except IntegrityError as e:
+        error = e
+    msg = (
+        f"The repair cannot be undone ({error.orig}): a row that would come back has no place any more, or refers to "
+        "one that is not there. Nothing was changed: look at what was stored since, or restore the backup."
+    )
+    raise RepairError(msg) from error
+
+
+@contextmanager
+def _without_references(engine: Engine) -> Iterator[Session]:
+    """Let rows come back that referred to nothing before they were repaired, where the engine has a way for that."""
+    if engine.dialect.name == "sqlite":
+        with alone(engine, reshaping=True) as connection, Session(connection) as session:
+            yield session
+        return
+    with engine.connect() as connection:
+        if engine.dialect.name != "postgresql":
+            connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS = 0")
+        try:
+            with Session(connection) as session:
+                yield session
+            connection.commit()
+        finally:
+            # The setting is the connection's, and a pool would keep it.
+            connection.invalidate()
+
+
 def _undo_rows(session: Session, batch: str | None) -> Sequence[_Entry]:
     entries = _entries(session, batch)
     rows = StoredRows(session)
     changed = [entry for entry in entries if entry.action != RepairAction.SETTING]
     rows.lock({(entry.table_name, KEY, _key(entry)) for entry in changed})
-    try:
-        for entry in reversed(changed):
-            _undo_row(rows, entry)
-    except IntegrityError as e:
-        msg = (
-            f"The repair {entries[0].batch} cannot be undone ({e.orig}): since then a row was stored that takes the "
-            "place of one that would come back. Nothing was changed: delete that row first, or restore the backup."
-        )
-        raise RepairError(msg) from e
+    for entry in reversed(changed):
+        _undo_row(rows, entry)
     session.execute(update(_LOG).where(_LOG.c.batch == entries[0].batch).values(undone_at=utc_now()))
     # What the session has loaded is not what is stored any more.
     session.expire_all()
