@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from tradestore.cli._answers import console, tell
-from tradestore.cli.commands import status
+from tradestore.cli.commands import edits, repair, status
 from tradestore.exceptions import CommitOutcomeUnknown, DatabaseBusy, TradeStoreError
 
 __all__ = ["ExitCode", "app", "run"]
@@ -78,6 +78,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
+app.command("close-trade")(edits.close_trade)
+app.command("delete-order")(edits.delete_order)
+app.command("delete-trade")(edits.delete_trade)
+app.command("edit-order")(edits.edit_order)
+app.command("edit-trade")(edits.edit_trade)
+app.command("rename-pair")(edits.rename_pair)
+app.command("reopen-trade")(edits.reopen_trade)
+app.command("repair")(repair.repair)
+app.command("repair-log")(repair.repair_log)
+app.command("repair-undo")(repair.repair_undo)
 app.command("status")(status.status)
 
 
