@@ -99,8 +99,8 @@ class RepairStep:
     def lines(self) -> Iterator[str]:
         """Yield the step in words, a line for each change."""
         begin = f"{self.code}: " if self.code else ""
-        for change in (*self.changes, *self.settings):
-            yield f"{begin}{change} ({self.reason})"
+        for number, change in enumerate((*self.changes, *self.settings)):
+            yield f"{begin}{change}" if number else f"{begin}{change} ({self.reason})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,11 @@
 import copy
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from itertools import count
 from typing import Any
 
+from tradestore._clock import as_naive_utc
 from tradestore._engine import masked
 from tradestore.operations.repair.plan import Change, RepairPlan, RepairStep, Setting, Sight, Unrepairable
 from tradestore.operations.repair.row_text import Row, text_of
@@ -143,4 +145,7 @@ class Workbench:
 
     def _set(self, table: str, row_id: Any, row: dict[str, Any] | None) -> None:
         self._before_step.setdefault((table, row_id), copy.copy(self._present.get((table, row_id))))
-        self._present[table, row_id] = row
+        # The math knows moments with their zone, the columns those without.
+        self._present[table, row_id] = row and {
+            name: as_naive_utc(value) if isinstance(value, datetime) else value for name, value in row.items()
+        }
