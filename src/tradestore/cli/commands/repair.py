@@ -76,7 +76,9 @@ def repair_undo(
     """
     logged = repair_history(db_url)
     meant = [each for each in logged if each.batch.startswith(batch or "") and (batch or not each.undone_at)][:1]
-    confirmed([f"undo the repair {each.batch}: {'; '.join(each.reasons)}" for each in meant] or ["undo"], yes=yes)
+    if meant:
+        # Without one there is nothing to ask for, and the error says so.
+        confirmed([f"undo the repair {meant[0].batch}: {'; '.join(meant[0].reasons)}"], yes=yes)
     report = undo_repair(db_url, meant[0].batch if meant else batch)
 
     def show(console: Console) -> None:
