@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from tradestore.cli._answers import console, tell
-from tradestore.cli.commands import edits, repair, status
+from tradestore.cli.commands import doctor, edits, repair, status
 from tradestore.exceptions import CommitOutcomeUnknown, DatabaseBusy, TradeStoreError
 
 __all__ = ["ExitCode", "app", "run"]
@@ -81,6 +81,7 @@ app = typer.Typer(
 app.command("close-trade")(edits.close_trade)
 app.command("delete-order")(edits.delete_order)
 app.command("delete-trade")(edits.delete_trade)
+app.command("doctor")(doctor.doctor)
 app.command("edit-order")(edits.edit_order)
 app.command("edit-trade")(edits.edit_trade)
 app.command("rename-pair")(edits.rename_pair)

@@ -4,7 +4,7 @@ from tradestore.operations.doctor.catalogue import CATALOGUE, Defect
 from tradestore.operations.doctor.diagnosing import diagnose
 from tradestore.operations.doctor.engine import KNOWN_BUGS, EngineBug
 from tradestore.operations.doctor.findings import MOST_IDS, Diagnosis, Finding, LeftOut, Severity
-from tradestore.operations.doctor.surroundings import EngineFacts, Surroundings
+from tradestore.operations.doctor.surroundings import EngineFacts, Surroundings, read_engine_facts
 
 __all__ = [
     "CATALOGUE",
@@ -19,4 +19,5 @@ __all__ = [
     "Severity",
     "Surroundings",
     "diagnose",
+    "read_engine_facts",
 ]

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, inspect, literal_column, select
 
+from tradestore._revisions import differences
 from tradestore._stored_values import Kind, as_stored, kind_of
 from tradestore.base import ModelBase
 from tradestore.operations._endpoints import family
@@ -16,7 +17,7 @@ from tradestore.operations.doctor.catalogue import CATALOGUE
 from tradestore.operations.doctor.findings import Finding, Severity
 from tradestore.operations.doctor.surroundings import EngineFacts, Surroundings
 
-__all__ = ["Look", "NotApplicable", "as_text", "finding", "rows_that"]
+__all__ = ["Look", "NotApplicable", "as_text", "counted", "finding", "rows_that"]
 
 _MOMENT: Final = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:*"
 
@@ -65,6 +66,13 @@ class Look:
         """The tables of the library that are there."""
         present = set(inspect(self.connection).get_table_names())
         return {name: table for name, table in ModelBase.metadata.tables.items() if name in present}
+
+    @cached_property
+    def changes(self) -> Sequence[tuple[Any, ...]]:
+        """What alembic would change to make the tables what the models say."""
+        found = differences(self.connection, ModelBase.metadata)
+        # Those of one column come together.
+        return [each for change in found for each in (change if isinstance(change, list) else [change])]
 
     def table(self, name: str) -> Table:
         """Return a table of the library.
@@ -152,6 +160,11 @@ def finding(
     )
 
 
+def counted(what: str, count: int) -> str:
+    """Return a sentence that is right for any number."""
+    return f"{what[0].upper()}{what[1:]}: {count}."
+
+
 def rows_that(
     look: Look, code: str, table: Table, condition: ColumnElement[bool], shown: Sequence[str], what: str
 ) -> Iterator[Finding]:
@@ -163,7 +176,7 @@ def rows_that(
         table: Which.
         condition: What is wrong with them.
         shown: The columns that are told as found.
-        what: Is wrong with them, after their number, such as ``trades end before they begin``.
+        what: Is wrong with them, such as ``trades end before they begin``.
     """
     (key,) = table.primary_key.columns
     columns = [as_stored(table.c[name], look.connection.dialect).label(f"value_{at}") for at, name in enumerate(shown)]
@@ -178,4 +191,4 @@ def rows_that(
         row[0]: {name: {"found": value} for name, value in zip(shown, row[1:], strict=True)}
         for row in found[: look.most_ids]
     }
-    yield finding(code, f"{count} {what}.", table=table.name, rows=count, ids=list(facts), facts=facts)
+    yield finding(code, counted(what, count), table=table.name, rows=count, ids=list(facts), facts=facts)

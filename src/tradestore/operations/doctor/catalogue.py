@@ -46,7 +46,7 @@ _TRADES: Final = (
     Defect("T11", "open trade holds nothing any more", _ERROR, _REPAIR),
     Defect("T12", "closed trade still holds something", _ERROR, _BY_HAND),
     Defect("T13", "closed trade has no filled exit order", _WARNING, _BY_HAND),
-    Defect("T14", "trade has no orders", _WARNING, _BY_HAND),
+    Defect("T14", "open trade has no orders", _WARNING, _BY_HAND),
     Defect("T15", "open trade has a close date", _ERROR, _REPAIR),
     Defect("T16", "closed trade lacks its close date or close rate", _ERROR, _REPAIR),
     Defect("T17", "two open trades on the same pair and side", _INFO, "Nothing, if the bot is meant to do so."),
@@ -56,6 +56,7 @@ _TRADES: Final = (
     Defect("T21", "liquidation price is on the wrong side of the rate", _WARNING, _BY_HAND),
     Defect("T22", "lowest rate is above the highest rate", _WARNING, _REPAIR),
     Defect("T23", "currencies are not those of the pair", _WARNING, _REPAIR),
+    Defect("T24", "closed trade has no orders", _INFO, "Nothing, if it is from before orders were kept."),
 )
 
 _ORDERS: Final = (

@@ -33,7 +33,7 @@ class StoryCheck:
     Attributes:
         code: Of what it looks for.
         table: Whose rows it names.
-        what: Is wrong with them, after their number.
+        what: Is wrong with them.
         run: Looks, and yields primary keys with facts.
     """
 
@@ -115,7 +115,7 @@ STORY_CHECKS: Final[Sequence[StoryCheck]] = (
     StoryCheck("T11", "trades", "open trades hold nothing any more", trades.open_and_empty),
     StoryCheck("T12", "trades", "closed trades still hold something", trades.closed_while_held),
     StoryCheck("T13", "trades", "closed trades have no filled exit order", trades.closed_without_exit),
-    StoryCheck("T14", "trades", "trades have no orders", trades.without_orders),
+    StoryCheck("T14", "trades", "open trades have no orders", trades.without_orders),
     StoryCheck("T15", "trades", "open trades have a close date", trades.open_with_close_date),
     StoryCheck("T16", "trades", "closed trades lack close date or rate", trades.closed_without_date_or_rate),
     StoryCheck("T18", "trades", "trades have a leverage below 1", trades.too_little_leverage),
@@ -124,6 +124,7 @@ STORY_CHECKS: Final[Sequence[StoryCheck]] = (
     StoryCheck("T21", "trades", "open trades would be liquidated where they gain", trades.wrong_liquidation),
     StoryCheck("T22", "trades", "trades have a lowest rate above the highest", trades.rates_out_of_order),
     StoryCheck("T23", "trades", "trades have other currencies than their pair", trades.other_currencies),
+    StoryCheck("T24", "trades", "closed trades have no orders", trades.closed_without_orders),
     StoryCheck("O02", "orders", "orders are of another pair than their trade", orders.of_another_pair),
     StoryCheck("O03", "orders", "orders are open on closed trades", orders.open_on_closed_trade),
     StoryCheck("O04", "orders", "orders are filled beyond their amount", orders.filled_beyond_amount),

@@ -14,7 +14,7 @@ from tradestore._engine import masked
 from tradestore._errors import meaningful
 from tradestore.exceptions import DatabaseBusy, InvalidValue
 from tradestore.operations._endpoints import snapshot
-from tradestore.operations.doctor._look import Look, NotApplicable, finding
+from tradestore.operations.doctor._look import Look, NotApplicable, counted, finding
 from tradestore.operations.doctor.catalogue import CATALOGUE
 from tradestore.operations.doctor.checks import CHECKS, STORY_CHECKS, StoryCheck
 from tradestore.operations.doctor.findings import MOST_IDS, Diagnosis, Finding, LeftOut
@@ -201,7 +201,7 @@ class _Tally:
         if self._rows:
             yield finding(
                 self._check.code,
-                f"{self._rows} {self._check.what}.",
+                counted(self._check.what, self._rows),
                 table=self._check.table,
                 rows=self._rows,
                 ids=sorted(self._facts),

@@ -2,11 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, false, func, select, true
+from sqlalchemy import Connection, Select, Table, and_, false, func, select, true
 
 from tradestore._clock import as_naive_utc
 from tradestore.operations.doctor._look import Look, NotApplicable, finding
@@ -15,37 +15,39 @@ from tradestore.operations.doctor.findings import Finding
 __all__ = ["questions_that_scan"]
 
 _ENOUGH: Final = 1_000
-"""Trades from which on an engine does not read the whole table for its smallness."""
+"""Rows from which on an engine does not read the whole table for its smallness."""
 
 
 def questions_that_scan(look: Look) -> Iterator[Finding]:
     """S07: an index is missing or unusable, or the engine has wrong notions of the rows."""
-    trades = look.table("trades")
-    count = look.connection.execute(select(func.count()).select_from(trades)).scalar_one()
-    if count < _ENOUGH:
-        msg = f"there are {count} trades, and plans tell something from {_ENOUGH} on"
+    questions = [each for each in _questions(look) if _rows_of(look, each[1]) >= _ENOUGH]
+    if not questions:
+        msg = f"no table has {_ENOUGH} rows, from which on plans tell something"
         raise NotApplicable(msg)
-    facts = {
-        name: {"found": sorted(scanned)}
-        for name, query in _questions(look).items()
-        if (scanned := set(_scanned(look.connection, query)))
-    }
+    facts = {}
+    for name, table, query in questions:
+        if table.name in _scanned(look.connection, query):
+            facts[name] = {"found": table.name}
     if facts:
-        detail = f"{len(facts)} standard questions read a whole table of {count} trades or more: {', '.join(facts)}."
+        detail = f"{len(facts)} standard questions read a whole table: {', '.join(facts)}."
         yield finding("S07", detail, facts=facts)
 
 
-def _questions(look: Look) -> Mapping[str, Select[Any]]:
+def _rows_of(look: Look, table: Table) -> int:
+    return int(look.connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def _questions(look: Look) -> Sequence[tuple[str, Table, Select[Any]]]:
     trades, orders, locks = look.table("trades"), look.table("orders"), look.table("pairlocks")
-    one = look.connection.execute(select(trades.c.id, trades.c.pair).order_by(trades.c.id.desc()).limit(1)).one()
     now = as_naive_utc(look.now + timedelta(days=1))
     is_closed = and_(trades.c.is_open == false(), trades.c.close_date >= now)
-    return {
-        "trades closed since": select(trades.c.id, trades.c.stake_amount).where(is_closed),
-        "orders of a trade": select(orders).where(orders.c.ft_trade_id == one.id),
-        "order by id": select(orders).where(orders.c.order_id == "none"),
-        "locks in force": select(locks).where(locks.c.active == true(), locks.c.lock_end_time > now),
-    }
+    in_force = and_(locks.c.active == true(), locks.c.lock_end_time > now)
+    return [
+        ("trades closed since", trades, select(trades.c.id, trades.c.stake_amount).where(is_closed)),
+        ("orders of a trade", orders, select(orders).where(orders.c.ft_trade_id == 1)),
+        ("order by id", orders, select(orders).where(orders.c.order_id == "none")),
+        ("locks in force", locks, select(locks).where(in_force)),
+    ]
 
 
 def _scanned(connection: Connection, query: Select[Any]) -> Iterator[str]:

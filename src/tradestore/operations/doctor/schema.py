@@ -8,7 +8,6 @@ from sqlalchemy import DateTime, Float, Table, and_, func, inspect, literal_colu
 from sqlalchemy.dialects import mysql
 
 from tradestore._revision_change import NOTE_TABLE
-from tradestore._revisions import differences
 from tradestore._sequences import next_id
 from tradestore._stored_values import Kind, kind_of
 from tradestore.adoption.hidden_rows import BACKUP_NAMES
@@ -37,16 +36,10 @@ _SEEN_ELSEWHERE: Final = frozenset({("orders", "trades"), ("trade_custom_data", 
 
 def drifted_tables(look: Look) -> Iterator[Finding]:
     """S01: what alembic would change, but for what other checks tell more of."""
-    lines = sorted({line for change in _changes(look) if (line := _drift(change))})
+    lines = sorted({line for change in look.changes if (line := _drift(change))})
     if lines:
         detail = f"{len(lines)} things differ from the models: {'; '.join(lines)}."
         yield finding("S01", detail, facts={line: {} for line in lines})
-
-
-def _changes(look: Look) -> Iterator[tuple[Any, ...]]:
-    for change in differences(look.connection, ModelBase.metadata):
-        # Those of one column come together.
-        yield from change if isinstance(change, list) else [change]
 
 
 def _drift(change: tuple[Any, ...]) -> str | None:
@@ -70,7 +63,8 @@ def _is_narrow(found: Any, expected: Any) -> bool:
 
 def missing_indexes(look: Look) -> Iterator[Finding]:
     """S02: of the models, on tables that are there."""
-    missing = {change[1] for change in _changes(look) if change[0] == "add_index"}
+    added = [change[1] for change in look.changes if change[0] == "add_index"]
+    missing = [index for index in added if index.table.name in look.tables]
     names = sorted(f"{index.name} on {index.table.name}" for index in missing)
     if names:
         facts = {index.name: {"table": index.table.name, "columns": list(index.columns.keys())} for index in missing}

@@ -16,7 +16,7 @@ from tradestore.local_order import LocalOrder
 from tradestore.local_trade import LocalTrade
 from tradestore.operations.doctor._look import Look
 
-__all__ = ["DUST", "Story", "agrees", "count_of_trades", "stories"]
+__all__ = ["DUST", "Story", "count_of_trades", "stories"]
 
 _PAGE: Final = 500
 """Trades that are read at once."""
@@ -24,8 +24,10 @@ _PAGE: Final = 500
 DUST: Final = 0.01
 """The part of a position that may stay behind: an exchange's fee, or what is too little to be sold."""
 
-_RELATIVE: Final = 1e-9
-_ABSOLUTE: Final = 2e-8
+_ROUNDED: Final = 1e-8
+"""What rounding to 8 decimals may change, on two ways of calculating."""
+_RELATIVE: Final = 5e-8
+"""What the amount that is rounded to 8 decimals may change in what it is worth."""
 
 _SIDES: Final = frozenset({"buy", "sell", "stoploss"})
 
@@ -33,11 +35,6 @@ HELD_FIELDS: Final = ("amount", "open_rate", "stake_amount", "open_trade_value",
 """What a trade keeps of what it holds, and of the last that it held once it is closed."""
 
 _Row = dict[str, Any]
-
-
-def agrees(found: float | None, expected: float | None) -> bool:
-    """Say whether two numbers are the same but for rounding; nothing is 0 here."""
-    return math.isclose(found or 0.0, expected or 0.0, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
 
 
 class Story:
@@ -86,6 +83,11 @@ class Story:
         """What the orders leave in the position, in base currency; below 0 where more was sold than held."""
         return self.entered - sum(order.safe_amount_after_fee for order in self.exits)
 
+    @cached_property
+    def entry_cost(self) -> float:
+        """What all entries together cost, in stake currency, without fees and with what was borrowed."""
+        return sum(order.safe_amount_after_fee * (order.safe_price or 0.0) for order in self.entries)
+
     @property
     def is_dust_left(self) -> bool:
         """Whether nothing is left that could be sold."""
@@ -98,10 +100,19 @@ class Story:
         return (
             bool(self.entries)
             and all(order.ft_order_side in _SIDES for order in self.orders)
+            and all(order.safe_price for order in self.fills)
             and self.left >= -DUST * self.entered
             and (self.is_dust_left and bool(self.exits)) is not bool(trade.is_open)
             and not self._fee_is_untold
         )
+
+    @cached_property
+    def is_funding_told(self) -> bool:
+        """Whether the orders tell the funding fees: older ones have none, or 0, while the trade has the sum."""
+        trade = self.trade
+        if trade.trading_mode != TradingMode.FUTURES or not trade.funding_fees or trade.funding_fee_running:
+            return True
+        return all(o.funding_fee is not None for o in self.fills) and any(o.funding_fee for o in self.fills)
 
     @property
     def _fee_is_untold(self) -> bool:
@@ -121,6 +132,25 @@ class Story:
     def unrounded(self) -> Mapping[str, float | None]:
         """The same without rounding to the exchange's precision, which older trades did not do."""
         return self._computed(rounding=False)
+
+    def agrees(self, column: str) -> bool:
+        """Say whether the trade has what its orders tell, but for rounding; nothing is 0 here."""
+        found = getattr(self.trade, column) or 0.0
+        tolerance = self._tolerance(column)
+        return any(abs(found - (told.get(column) or 0.0)) <= tolerance for told in (self.expected, self.unrounded))
+
+    def _tolerance(self, column: str) -> float:
+        steps = _ROUNDED * (len(self.fills) + 1)
+        match column:
+            case "amount":
+                return steps
+            case "open_rate":
+                return steps + 1e-9 * (self.expected.get(column) or 0.0)
+            case "close_profit":
+                # The profit has been rounded before it is divided.
+                return steps * (1 + (self.trade.leverage or 1.0) / self.entry_cost) + _RELATIVE
+            case _:
+                return steps + _RELATIVE * self.entry_cost
 
     def _computed(self, *, rounding: bool) -> dict[str, float | None]:
         whole = self._recomputed(self.orders, rounding)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from tradestore.constants import RECORD_VERSION
-from tradestore.operations.doctor.stories import Story, agrees
+from tradestore.operations.doctor.stories import Story
 
 __all__ = ["TOTALS", "differing"]
 
@@ -25,6 +25,8 @@ TOTALS: Final = {
 _MAY_BE_UNKNOWN: Final = frozenset({"max_stake_amount", "open_trade_value", "fee_open_cost"})
 """Older trades have none."""
 
+_WITH_FUNDING: Final = frozenset({"realized_profit", "close_profit", "close_profit_abs", "funding_fees"})
+
 
 def differing(story: Story, column: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield a trade's id and facts if a total is not what its orders tell.
@@ -36,16 +38,18 @@ def differing(story: Story, column: str) -> Iterator[tuple[int, dict[str, Any]]]
     trade = story.trade
     if not story.is_told or column not in story.expected or _is_excused(story, column):
         return
-    found, expected = getattr(trade, column), story.expected[column]
+    found = getattr(trade, column)
     is_missing = found is None and column.startswith("close_")
-    if is_missing or not (agrees(found, expected) or agrees(found, story.unrounded.get(column))):
-        yield trade.id, {column: {"found": found, "expected": expected}}
+    if is_missing or not story.agrees(column):
+        yield trade.id, {column: {"found": found, "expected": story.expected[column]}}
 
 
 def _is_excused(story: Story, column: str) -> bool:
     trade = story.trade
     found = getattr(trade, column)
     if found is None and column in _MAY_BE_UNKNOWN:
+        return True
+    if column in _WITH_FUNDING and not story.is_funding_told:
         return True
     match column:
         case "realized_profit":

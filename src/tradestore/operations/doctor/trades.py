@@ -15,6 +15,7 @@ __all__ = [
     "closed_while_held",
     "closed_without_date_or_rate",
     "closed_without_exit",
+    "closed_without_orders",
     "open_and_empty",
     "open_twice",
     "open_with_close_date",
@@ -63,9 +64,15 @@ def closed_without_exit(story: Story) -> Rows:
 
 
 def without_orders(story: Story) -> Rows:
-    """T14: there is no order at all."""
-    if not story.orders:
+    """T14: there is no order at all, and the trade is open."""
+    if story.trade.is_open and not story.orders:
         yield _one(story, "is_open", "amount")
+
+
+def closed_without_orders(story: Story) -> Rows:
+    """T24: there is no order at all, and the trade is closed: as all are from before orders were kept."""
+    if not story.trade.is_open and not story.orders:
+        yield _one(story, "amount", "close_profit_abs")
 
 
 def open_with_close_date(story: Story) -> Rows:
