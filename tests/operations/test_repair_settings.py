@@ -87,7 +87,8 @@ def test_writers_lose_nothing_while_repairs_run(database: Store, store_url: str)
     def trade_on() -> None:
         try:
             for number in range(20):
-                database.run(lambda session, number=number: session.add(trade_with_entry(enter_tag=f"tag {number}")))
+                Trade.session.add(trade_with_entry(enter_tag=f"tag {number}"))
+                Trade.commit()
                 begun.set()
         except Exception as e:  # noqa: BLE001 - told to the thread that waits
             errors.append(e)

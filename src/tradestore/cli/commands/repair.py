@@ -45,7 +45,9 @@ def repair(
 ) -> None:
     """Show what can be done about what `tradestore doctor` finds, or do it.
 
-    Exit code 1: something was found that only a person can decide, or that is not repaired yet.
+    What only a person can decide is done by hand: edit-trade, edit-order, delete-order, close-trade, reopen-trade,
+    delete-trade, rename-pair. All of it is kept in a log (repair-log) and can be undone (repair-undo). Exit code 1:
+    something is left to be repaired or decided.
 
     Example: tradestore repair --db-url sqlite:///tradesv3.sqlite --apply
     """

@@ -111,5 +111,10 @@ BY_HAND: Final[Mapping[str, str]] = {
     "N08": _EXCHANGE + "edit-trade or edit-order",
     "N09": _EXCHANGE + "edit-trade or edit-order",
     "N12": "use edit-trade with the trading mode SPOT, MARGIN or FUTURES",
+    "N03": _EXCHANGE + "edit-trade or edit-order; rename-pair gives a pair its name",
+    "L04": "only its maker knows which side was meant: release it with unlock, and lock the pair anew",
+    "L13": "only the exchange knows what became of it: ask there, then delete the intent (delete_intents)",
+    "S04": "stop the bot, then ALTER the columns to 8 bytes (DOUBLE PRECISION, DOUBLE), and look again: N11 comes up",
+    "S05": "stop the bot, then ALTER the columns to microseconds (TIMESTAMP(6), DATETIME(6))",
 }
 """What a person can do about codes that no rule decides; for others the finding itself says it."""
