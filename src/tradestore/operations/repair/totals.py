@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from tradestore._plain_twin import plain_trade
-from tradestore.constants import AMOUNT_TOLERANCE, RECORD_VERSION
+from tradestore.constants import AMOUNT_TOLERANCE
 from tradestore.enums import TradingMode
 from tradestore.operations.doctor.stories import Story
+from tradestore.operations.doctor.totals import TOTALS, differing
 from tradestore.operations.repair.row_text import Row
 
 __all__ = ["changes_of", "is_over", "settled", "story_of"]
 
 _NOISE: Final = 1e-9
 """What floats may leave of a position, in proportion to it."""
+
+_OF_THE_END: Final = frozenset({"realized_profit", "close_profit", "close_profit_abs"})
 
 _NUMBERS: Final = frozenset(
     {
@@ -74,8 +77,10 @@ def settled(story: Story) -> dict[str, Any]:
         story = Story(plain_trade(trade.__dict__ | fields, ()))
         story.trade.orders = list(trade.orders)
         story.orders = story.trade.orders
-    if story.is_told:
-        fields |= {name: value for name, value in story.expected.items() if not _is_left_alone(story, name)}
+        fields |= {name: value for name, value in story.expected.items() if name in _OF_THE_END}
+    for column in TOTALS.values():
+        for _, facts in differing(story, column):
+            fields[column] = facts[column]["expected"]
     return fields
 
 
@@ -91,12 +96,3 @@ def changes_of(story: Story, stored: Row) -> dict[str, Any]:
         value = story.trade.__dict__.get(name, stored[name])
         fields[name] = value.name if isinstance(value, TradingMode) else value
     return {name: value for name, value in fields.items() if repr(value) != repr(stored[name])}
-
-
-def _is_left_alone(story: Story, name: str) -> bool:
-    trade = story.trade
-    if name == "fee_open_cost":
-        # What the exchange told is better than what is computed.
-        return trade.fee_open_currency is not None
-    # Of an older record the next start takes the leverage out.
-    return name == "max_stake_amount" and trade.record_version < RECORD_VERSION
