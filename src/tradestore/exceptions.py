@@ -16,7 +16,8 @@
     │   │   ├── TargetNotEmpty        the other one has rows of its own
     │   │   └── TransferConflict      both have a row of the same id or key, with different content
     │   ├── ExportError               an export cannot be written where it was to go
-    │   └── ArchiveError              trades cannot be moved to an archive, or back
+    │   ├── ArchiveError              trades cannot be moved to an archive, or back
+    │   └── RepairError               what was to be repaired or undone is not what it was, or it would not help
     ├── DependencyException           the data that was handed in doesn't fit
     │   ├── InvalidValue              (also ValueError) a number, date or text that can't be kept
     │   ├── InvalidOrder              (also ValueError) an exchange answer that is no order of ours
@@ -58,6 +59,7 @@ __all__ = [
     "MissingPackage",
     "OperationalException",
     "PoolExhausted",
+    "RepairError",
     "SchemaTooNew",
     "TargetNotEmpty",
     "TradeLimitReached",
@@ -109,6 +111,10 @@ class MigrationError(OperationalException):
 
 class SchemaTooNew(MigrationError):
     """The database was written by a newer version of the library."""
+
+
+class RepairError(OperationalException):
+    """A repair, an edit by hand or its undoing does not fit what is stored now; nothing was changed."""
 
 
 class BackupError(OperationalException):

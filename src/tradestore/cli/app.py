@@ -21,6 +21,7 @@ from tradestore.cli.commands import (
     copy,
     custom_data,
     doctor,
+    edits,
     encryption,
     export,
     grants,
@@ -29,6 +30,7 @@ from tradestore.cli.commands import (
     locks,
     optimize,
     performance,
+    repair,
     report,
     schema,
     status,
@@ -121,11 +123,16 @@ app.command("archive")(archive.archive)
 app.command("backup")(backup.backup)
 app.command("backup-verify")(backup.backup_verify)
 app.command("backups")(backup.backups)
+app.command("close-trade")(edits.close_trade)
 app.command("copy")(copy.copy)
 app.add_typer(custom_data.app, name="custom-data")
 app.command("decrypt")(encryption.decrypt)
+app.command("delete-order")(edits.delete_order)
+app.command("delete-trade")(edits.delete_trade)
 app.command("doctor")(doctor.doctor)
 app.command("downgrade")(schema.downgrade)
+app.command("edit-order")(edits.edit_order)
+app.command("edit-trade")(edits.edit_trade)
 app.command("encrypt")(encryption.encrypt)
 app.command("export")(export.export)
 app.command("grants")(grants.grants)
@@ -137,6 +144,11 @@ app.command("locks")(locks.locks)
 app.command("optimize")(optimize.optimize)
 app.command("performance")(performance.performance)
 app.command("rekey")(encryption.rekey)
+app.command("rename-pair")(edits.rename_pair)
+app.command("reopen-trade")(edits.reopen_trade)
+app.command("repair")(repair.repair)
+app.command("repair-log")(repair.repair_log)
+app.command("repair-undo")(repair.repair_undo)
 app.command("report")(report.report)
 app.command("restore")(backup.restore_backup)
 app.command("status")(status.status)
