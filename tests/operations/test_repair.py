@@ -9,7 +9,7 @@ from tradestore.operations.content import content_hash
 from tradestore.operations.doctor import diagnose
 from tradestore.operations.repair import apply_repair, plan_repair, undo_repair
 
-LOG = ("repair_log",)
+LOG = ("repair_log", "commit_tokens")
 
 
 ROWS = ("T", "O", "L", "N", "S09")
