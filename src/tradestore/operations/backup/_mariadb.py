@@ -1,5 +1,7 @@
 """Dumps of MariaDB, by its own programs: of the very moment whose content was hashed."""
 
+import random
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import DBAPIError
 
-from tradestore._errors import meaningful
+from tradestore._errors import is_retryable, meaningful
 from tradestore.exceptions import BackupError
 from tradestore.operations._endpoints import snapshot
 from tradestore.operations.backup._programs import feed, output_of, program, write_secret
@@ -17,6 +19,9 @@ __all__ = ["dumped", "is_whole", "load"]
 
 _LONGEST_LOCK: Final = 5.0
 """Seconds that writers may have to wait for the dump to begin."""
+_LONGEST_TRY: Final = 30.0
+"""Seconds in which all tables must once be free of writers."""
+_PAUSE: Final = (0.001, 0.01)
 _BEGUN: Final = b"-- Table structure"
 _END: Final = b"-- Dump completed"
 _TLS: Final = {"ssl_ca": "ssl-ca", "ssl_cert": "ssl-cert", "ssl_key": "ssl-key"}
@@ -89,11 +94,9 @@ def _locked(engine: Engine) -> Iterator[None]:
     """Let nobody write to the tables during the block."""
     with engine.connect() as connection:
         preparer = connection.dialect.identifier_preparer
-        # Parents first, as units of work write them: in another order, one of them could be chosen to end a deadlock.
-        found = inspect(connection).get_sorted_table_and_fkc_names()
-        names = [preparer.quote_identifier(name) for name, _ in found if name is not None]
+        names = [preparer.quote_identifier(name) for name in inspect(connection).get_table_names()]
         try:
-            connection.exec_driver_sql(f"LOCK TABLES {', '.join(f'{name} READ' for name in names)}")
+            _lock(connection, f"LOCK TABLES {', '.join(f'{name} READ' for name in names)}")
             yield
         except DBAPIError as e:
             own = meaningful(e)
@@ -107,6 +110,25 @@ def _locked(engine: Engine) -> Iterator[None]:
         finally:
             # The locks are the connection's, and a pool would keep it.
             connection.invalidate()
+
+
+def _lock(connection: Connection, statement: str) -> None:
+    """Take the locks at a moment when all of them are free.
+
+    Whoever waited for one and held others would meet a writer that waits for those, and the writer would be told of a
+    deadlock.
+    """
+    deadline = time.monotonic() + _LONGEST_TRY
+    is_patient = not getattr(connection.dialect, "is_mariadb", False)
+    while True:
+        try:
+            connection.exec_driver_sql(statement if is_patient else f"{statement} NOWAIT")
+        except DBAPIError as e:
+            if is_patient or not is_retryable(e) or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(*_PAUSE))
+        else:
+            return
 
 
 def _defaults(engine: Engine, secrets: Path) -> Path:
