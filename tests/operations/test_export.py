@@ -156,7 +156,7 @@ def filtered(database: Store) -> Store:
         ({"since": OPENED, "until": OPENED}, []),
         ({"trade_filter": Trade.close_profit > 0.05}, [1]),
     ],
-    ids=str,
+    ids=["pair", "closed", "open", "since", "until", "empty stretch", "filter"],
 )
 def test_filters_choose_trades_with_what_belongs_to_them(filtered: Store, tmp_path: Path, chosen, ids) -> None:
     """Orders and custom data go with their trades, and the rest stays behind."""
