@@ -1,5 +1,6 @@
 """Fixtures for every test: the engines, a store on each of them, and a tidy house afterwards."""
 
+import gc
 import signal
 import sqlite3
 from collections import Counter
@@ -86,6 +87,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+
+
+def pytest_collection_finish() -> None:
+    """Keep what stays until the end, thousands of tests, from being looked at by every collection of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
