@@ -95,7 +95,8 @@ def test_totals_are_those_of_the_fold(fills, conditions, running):
     assert orders.orders[-1].after.amount.value == outcome.amount
     assert effects_of(fills, conditions)[-1].position == fold_fills(fills, conditions)
     sign = -1 if conditions.is_short else 1
-    with localcontext(prec=200):
+    # Enough for the smallest float there is.
+    with localcontext(prec=2000):
         for order in orders.orders:
             if order.exit:
                 costs = order.fee + order.exit.interest
