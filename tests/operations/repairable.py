@@ -16,7 +16,6 @@ __all__ = ["DEFECTS", "Defect", "furnish", "plant", "unchecked"]
 
 _HOUR: Final = timedelta(hours=1)
 _UNCHECKED: Final = {
-    "postgresql": "SET session_replication_role = replica",
     "mysql": "SET FOREIGN_KEY_CHECKS = 0",
     "mariadb": "SET FOREIGN_KEY_CHECKS = 0",
 }
@@ -94,7 +93,7 @@ def _play(record: Trade, fills: list[tuple[str, float, float]]) -> None:
 
 @contextmanager
 def unchecked(url: str) -> Iterator[Connection]:
-    """Return a connection of a program that knows nothing of the library, and has the engine check no references."""
+    """Return a connection of a program that knows nothing of the library, where it may, has no references checked."""
     engine = create_engine(check_url(url))
     try:
         with engine.begin() as connection:
@@ -161,7 +160,7 @@ DEFECTS: Final = (
     Defect("T03", _trade(2, "open_rate = 21")),
     Defect("T04", _trade(1, "realized_profit = 1")),
     Defect("T05", _trade(2, "max_stake_amount = 1")),
-    Defect("T06", _trade(3, "funding_fees = 3")),
+    Defect("T06", _trade(1, "funding_fees = 3")),
     Defect("T07", _trade(2, "open_trade_value = 3")),
     Defect("T08", _trade(2, "fee_open_cost = 3")),
     Defect("T09", _trade(3, "close_profit = 3")),
@@ -171,13 +170,14 @@ DEFECTS: Final = (
     Defect("T16", _trade(1, "close_date = NULL, close_rate = NULL")),
     Defect("T22", _trade(1, "min_rate = 30, max_rate = 10")),
     Defect("T23", _trade(3, "base_currency = 'BTC'")),
-    Defect("O01", (_order("stray", 77, "ADA/USDT"),)),
+    Defect("O01", (_order("stray", 77, "ADA/USDT"),), needs=("one_writer",)),
     Defect(
         "O01",
         (
             "UPDATE orders SET ft_trade_id = 77 WHERE order_id = '2-1'",
             "UPDATE order_intents SET ft_trade_id = 2 WHERE id = 1",
         ),
+        needs=("one_writer",),
         name="attached",
     ),
     Defect("O03", (_order("late", 1, "ADA/USDT"),)),
@@ -188,7 +188,7 @@ DEFECTS: Final = (
     Defect("L03", (_LOCK.format("2020-03-01 12:00:00", "2020-03-02 12:00:00"),)),
     Defect("L05", (_CUSTOM.format(2, "worth", "int", "12.5"),)),
     Defect("L05", (_CUSTOM.format(2, "list", "dict", "no json"),), name="text"),
-    Defect("L06", (_CUSTOM.format(77, "worth", "int", "12"),)),
+    Defect("L06", (_CUSTOM.format(77, "worth", "int", "12"),), needs=("one_writer",)),
     Defect("L07", (_CUSTOM.format(2, "STEPS", "int", "4"),)),
     Defect("L09", ("UPDATE {settings} SET value_type = 'float'",)),
     Defect("L09", ("UPDATE {settings} SET value_type = 'bicycle'",), name="unknown"),
@@ -206,6 +206,6 @@ DEFECTS: Final = (
     Defect("N13", _trade(2, "is_short = 'false'"), needs=("one_writer",)),
     Defect("N13", _trade(2, "strategy = X'5061746965'"), needs=("one_writer",), name="bytes"),
     Defect("N14", _trade(2, f"enter_tag = '{'x' * 300}'"), needs=("one_writer",)),
-    Defect("S09", ("UPDATE order_intents SET ft_trade_id = 88, state = 'void'",)),
+    Defect("S09", ("UPDATE order_intents SET ft_trade_id = 88, state = 'void'",), needs=("one_writer",)),
 )
 """All of them, on the rows that :func:`furnish` makes."""

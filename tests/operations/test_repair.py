@@ -2,14 +2,13 @@
 
 import pytest
 
-from tests.capabilities import Backend
 from tests.operations.repairable import DEFECTS, Defect, furnish, plant
 from tradestore import Store
 from tradestore.operations.content import content_hash
 from tradestore.operations.doctor import diagnose
 from tradestore.operations.repair import apply_repair, plan_repair, undo_repair
 
-LOG = ("repair_log",)
+LOG = ("repair_log", "commit_tokens")
 
 
 ROWS = ("T", "O", "L", "N", "S09")
@@ -28,14 +27,30 @@ def test_furnished_store_has_no_defect(database: Store) -> None:
     assert plan_repair(database, only=ROWS).steps == ()
 
 
+def _each(*needs: str) -> pytest.MarkDecorator:
+    chosen = [each for each in DEFECTS if each.needs == needs]
+    return pytest.mark.parametrize("defect", chosen, ids=[f"{each.code}{each.name}" for each in chosen])
+
+
 @pytest.mark.needs("persistent", "first_driver")
-@pytest.mark.parametrize("defect", DEFECTS, ids=[f"{each.code}{each.name}" for each in DEFECTS])
-def test_repair_leads_to_a_clean_doctor_and_undo_back(
-    backend: Backend, database: Store, store_url: str, defect: Defect
-) -> None:
-    if not all(getattr(backend, each) for each in defect.needs):
-        assert backend.row_locks or not backend.keeps_infinity
-        return
+@_each()
+def test_repair_leads_to_a_clean_doctor_and_undo_back(database: Store, store_url: str, defect: Defect) -> None:
+    _prove(database, store_url, defect)
+
+
+@pytest.mark.needs("persistent", "one_writer")
+@_each("one_writer")
+def test_so_it_does_where_the_engine_checks_little(database: Store, store_url: str, defect: Defect) -> None:
+    _prove(database, store_url, defect)
+
+
+@pytest.mark.needs("persistent", "first_driver", "keeps_infinity")
+@_each("keeps_infinity")
+def test_so_it_does_for_infinite_numbers(database: Store, store_url: str, defect: Defect) -> None:
+    _prove(database, store_url, defect)
+
+
+def _prove(database: Store, store_url: str, defect: Defect) -> None:
     furnish()
     plant(store_url, defect)
     assert defect.code in {code for code, _, _ in _found(database)}
