@@ -56,7 +56,7 @@ _TRADES: Final = (
     Defect("T21", "liquidation price is on the wrong side of the rate", _WARNING, _BY_HAND),
     Defect("T22", "lowest rate is above the highest rate", _WARNING, _REPAIR),
     Defect("T23", "currencies are not those of the pair", _WARNING, _REPAIR),
-    Defect("T24", "closed trade has no orders", _INFO, "Nothing, if it is from before orders were kept."),
+    Defect("T24", "closed or old trade has no orders", _INFO, "Nothing, if it is from before orders were kept."),
 )
 
 _ORDERS: Final = (
