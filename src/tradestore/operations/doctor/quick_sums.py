@@ -1,7 +1,7 @@
 """Totals in plain floats, to tell at once that a trade's are right: exact numbers take ten times as long.
 
-A yes is certain: what is found lies within half of what is tolerated, and floats err by less than the other half as long
-as amounts are below a million. A no means nothing: then the library's own math has to tell.
+A yes is certain: what is found lies within half of what is tolerated, and floats err by less than the other half while
+amounts are below a million. A no means nothing: then the library's own math has to tell.
 """
 
 from collections.abc import Mapping, Sequence
