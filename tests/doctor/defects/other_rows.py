@@ -7,6 +7,7 @@ from sqlalchemy import text
 from tests.doctor.defects.rows import NOW, data, intent, lock
 from tests.doctor.defects.table import Ids, defect
 from tests.doctor.planting import OPENED, Bed
+from tradestore._archive_model import Archive, ArchivedProfit
 from tradestore.key_value_store import KeyValueStoreModel as KeyValueStoreRow
 
 
@@ -110,3 +111,12 @@ def old_marks(bed: Bed) -> Ids:
         rows = [{"token": f"mark {number}", "moment": OPENED.replace(tzinfo=None)} for number in range(101)]
         connection.execute(text("INSERT INTO commit_tokens VALUES (:token, :moment)"), rows)
     return []
+
+
+@defect("L15")
+def impossible_sum(bed: Bed) -> Ids:
+    """More wins than trades."""
+    archive = bed.add(Archive(uuid="L15", file="old.sqlite", created_at=OPENED))
+    figures = dict.fromkeys(("close_profit", "close_profit_abs", "invested", "volume", "stake_amount"), 1.0)
+    of = {"archive_id": archive, "exchange": "binance", "pair": "L15/USDT", "is_short": False, "closed_on": OPENED}
+    return [bed.add(ArchivedProfit(trades=1, wins=2, **of, **figures))]

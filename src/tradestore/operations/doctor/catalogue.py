@@ -90,6 +90,7 @@ _OTHER_ROWS: Final = (
     ),
     Defect("L13", "intent has an unknown state or side", _ERROR, _BY_HAND),
     Defect("L14", "commit marks pile up", _INFO, "Nothing: a bot that runs removes them hourly."),
+    Defect("L15", "sum of archived trades contradicts itself", _ERROR, "Restore a backup: `tradestore restore`."),
 )
 
 _VALUES: Final = (

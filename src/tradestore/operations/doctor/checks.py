@@ -77,6 +77,7 @@ CHECKS: Final[Sequence[Check]] = (
     Check("L12", other_rows.lost_placed_orders),
     Check("L13", other_rows.unknown_intents),
     Check("L14", other_rows.many_commit_marks),
+    Check("L15", other_rows.impossible_archived_sums),
     Check("N01", values.not_finite),
     Check("N02", values.negative_numbers),
     Check("N03", values.missing_texts),
