@@ -79,8 +79,7 @@ def old_without_orders(story: Story) -> Rows:
 
 
 def _is_from_before_orders(story: Story) -> bool:
-    opened = story.trade.open_date
-    return opened is not None and opened < _ORDERS_ARE_KEPT_SINCE
+    return story.trade.open_date < _ORDERS_ARE_KEPT_SINCE
 
 
 def open_with_close_date(story: Story) -> Rows:
