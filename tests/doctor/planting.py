@@ -59,13 +59,15 @@ class Bed:
         url: Of the store.
         database: That is open for planting.
         folder: For what lies around it.
-        arguments: What the doctor is called with, besides the URL.
+        arguments: What the doctor is called with, besides the place.
+        is_open_itself: Whether the doctor looks through the open database in place of the URL.
     """
 
     url: str
     database: Database
     folder: Path
     arguments: dict[str, Any] = field(default_factory=dict)
+    is_open_itself: bool = False
     held: list[sqlite3.Connection] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -81,10 +83,10 @@ class Bed:
         return Path(str(make_url(self.url).database))
 
     def look(self, **more: Any) -> Diagnosis:
-        """Let the doctor look by the URL, as an operator does; afterwards the models have their database again."""
+        """Let the doctor look as an operator does; afterwards the models have their database again."""
         Trade.session.remove()
         try:
-            return diagnose(self.url, **self.arguments | more)
+            return diagnose(self.database if self.is_open_itself else self.url, **self.arguments | more)
         finally:
             bind(self.database.engine)
 
@@ -194,8 +196,16 @@ class Bed:
         connection.commit()
         connection.close()
 
+    def sow(self) -> None:
+        """Store clean trades."""
+        self.close_file()
+        self.add_closed()
+        self.add_open()
+        self.add_futures()
+        Trade.session.remove()
+
     def tidy(self) -> None:
-        """Close what a plant kept open, and let only the owner read the file."""
+        """Close what a plant kept open."""
         for connection in self.held:
             connection.close()
 

@@ -1,14 +1,18 @@
 """No false finding: clean stores, of all kinds of trades, and old ones after their upgrade."""
 
 import hashlib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.doctor.planting import Bed, calm_surroundings
+from tests.doctor.planting import CLOSED, Bed, calm_surroundings
 from tests.doctor.random_trades import random_trades
 from tradestore import Database, Trade
+from tradestore.operations.archive import archive
 from tradestore.operations.doctor import Severity, diagnose
+from tradestore.operations.repair import apply_repair, plan_repair
+from tradestore.operations.views import create_views
 from tradestore.testing import KNOWN_TRADES
 
 
@@ -28,6 +32,19 @@ def test_two_thousand_random_trades_are_clean(bed: Bed) -> None:
     assert (found.findings, found.failed) == ([], [])
     assert seen[-1] == (2_003, 2_003)
     assert "S07" in found.ran
+
+
+@pytest.mark.needs("persistent", "first_driver")
+def test_what_the_operators_tools_leave_is_clean(bed: Bed, database: Database) -> None:
+    """Archives with their sums, read views, and the log of a repair."""
+    database.close()
+    create_views(bed.url)
+    archived = archive(bed.url, CLOSED + timedelta(days=1), bed.folder / "old.sqlite")
+    bed.change("trades", 2, open_trade_value=1.0)
+    repaired = apply_repair(bed.url, plan_repair(bed.url, only=["T07"]))
+    found = diagnose(bed.url, **bed.arguments)
+    assert (archived.trades, len(repaired.steps)) == (1, 1)
+    assert (found.findings, found.failed) == ([], [])
 
 
 @pytest.mark.needs("persistent", "one_writer")

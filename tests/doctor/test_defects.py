@@ -1,9 +1,10 @@
 """One defect per code: each is found by its code, with its rows, and nothing else is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
+from tests.capabilities import Backend
 from tests.doctor.defects import DEFECTS, Defect
 from tests.doctor.planting import Bed
 from tradestore.operations.doctor import CATALOGUE, Diagnosis
@@ -23,9 +24,23 @@ def test_each_code_has_a_defect() -> None:
     assert len(CATALOGUE) >= 40
 
 
+def _on_sqlite(*, is_alone: bool) -> Sequence[Defect]:
+    return [each for each in DEFECTS if "sqlite" in each.engines and each.is_alone is is_alone]
+
+
 @pytest.mark.needs("persistent", "one_writer")
-@pytest.mark.parametrize("planted", [each for each in DEFECTS if "sqlite" in each.engines], ids=lambda each: each.code)
-def test_one_defect_is_found_and_nothing_else(bed: Bed, planted: Defect) -> None:
+@pytest.mark.parametrize("planted", _on_sqlite(is_alone=False), ids=lambda each: each.code)
+def test_one_defect_is_found_and_nothing_else(backend: Backend, cleared_bed: Bed, planted: Defect) -> None:
+    _check_alone(cleared_bed, planted)
+
+
+@pytest.mark.needs("persistent", "one_writer")
+@pytest.mark.parametrize("planted", _on_sqlite(is_alone=True), ids=lambda each: each.code)
+def test_one_defect_of_the_store_is_found_and_nothing_else(bed: Bed, planted: Defect) -> None:
+    _check_alone(bed, planted)
+
+
+def _check_alone(bed: Bed, planted: Defect) -> None:
     expected = planted.plant(bed)
     found = bed.look()
     assert not found.failed
@@ -51,6 +66,6 @@ def test_a_store_with_all_defects_is_diagnosed_completely(bed: Bed, note: Callab
     for each in mine:
         if each.is_alone and each.code not in {"E02", "E04"}:
             each.plant(bed)
-            assert each.code in {one.code for one in bed.look().findings}, each.code
+            assert each.code in {one.code for one in bed.look(only=[each.code]).findings}, each.code
             expected[each.code] = set()
     note("doctor", f"{len(expected)} of {len(expected)} defects found")

@@ -56,7 +56,7 @@ _TRADES: Final = (
     Defect("T21", "liquidation price is on the wrong side of the rate", _WARNING, _BY_HAND),
     Defect("T22", "lowest rate is above the highest rate", _WARNING, _REPAIR),
     Defect("T23", "currencies are not those of the pair", _WARNING, _REPAIR),
-    Defect("T24", "closed trade has no orders", _INFO, "Nothing, if it is from before orders were kept."),
+    Defect("T24", "closed or old trade has no orders", _INFO, "Nothing, if it is from before orders were kept."),
 )
 
 _ORDERS: Final = (
@@ -90,6 +90,7 @@ _OTHER_ROWS: Final = (
     ),
     Defect("L13", "intent has an unknown state or side", _ERROR, _BY_HAND),
     Defect("L14", "commit marks pile up", _INFO, "Nothing: a bot that runs removes them hourly."),
+    Defect("L15", "sum of archived trades contradicts itself", _ERROR, "Restore a backup: `tradestore restore`."),
 )
 
 _VALUES: Final = (

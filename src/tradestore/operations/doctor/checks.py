@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from tradestore.operations.doctor import engine, host, orders, other_rows, plans, schema, totals, trades, values
 from tradestore.operations.doctor._look import Look
@@ -35,12 +35,25 @@ class StoryCheck:
         table: Whose rows it names.
         what: Is wrong with them.
         run: Looks, and yields primary keys with facts.
+        of: To which trades it can say anything: all if None.
     """
 
     code: str
     table: str
     what: str
     run: Callable[[Story], Iterable[tuple[int, dict[str, Any]]]]
+    of: Literal["open", "closed", "doubtful"] | None = None
+
+    def concerns(self, *, is_open: bool, are_sums_right: bool) -> bool:
+        """Say whether it has to look at a trade."""
+        match self.of:
+            case "open":
+                return is_open
+            case "closed":
+                return not is_open
+            case "doubtful":
+                return not are_sums_right
+        return True
 
 
 CHECKS: Final[Sequence[Check]] = (
@@ -64,6 +77,7 @@ CHECKS: Final[Sequence[Check]] = (
     Check("L12", other_rows.lost_placed_orders),
     Check("L13", other_rows.unknown_intents),
     Check("L14", other_rows.many_commit_marks),
+    Check("L15", other_rows.impossible_archived_sums),
     Check("N01", values.not_finite),
     Check("N02", values.negative_numbers),
     Check("N03", values.missing_texts),
@@ -109,26 +123,27 @@ STORY_CHECKS: Final[Sequence[StoryCheck]] = (
             "trades",
             f"trades have another {column} than their orders tell",
             partial(totals.differing, column=column),
+            "doubtful",
         )
         for code, column in totals.TOTALS.items()
     ),
-    StoryCheck("T11", "trades", "open trades hold nothing any more", trades.open_and_empty),
-    StoryCheck("T12", "trades", "closed trades still hold something", trades.closed_while_held),
-    StoryCheck("T13", "trades", "closed trades have no filled exit order", trades.closed_without_exit),
-    StoryCheck("T14", "trades", "open trades have no orders", trades.without_orders),
-    StoryCheck("T15", "trades", "open trades have a close date", trades.open_with_close_date),
-    StoryCheck("T16", "trades", "closed trades lack close date or rate", trades.closed_without_date_or_rate),
+    StoryCheck("T11", "trades", "open trades hold nothing any more", trades.open_and_empty, "open"),
+    StoryCheck("T12", "trades", "closed trades still hold something", trades.closed_while_held, "closed"),
+    StoryCheck("T13", "trades", "closed trades have no filled exit order", trades.closed_without_exit, "closed"),
+    StoryCheck("T14", "trades", "open trades have no orders", trades.without_orders, "open"),
+    StoryCheck("T15", "trades", "open trades have a close date", trades.open_with_close_date, "open"),
+    StoryCheck("T16", "trades", "closed trades lack close date or rate", trades.closed_without_date_or_rate, "closed"),
     StoryCheck("T18", "trades", "trades have a leverage below 1", trades.too_little_leverage),
     StoryCheck("T19", "trades", "trades are short in spot mode", trades.short_on_spot),
-    StoryCheck("T20", "trades", "open trades have a stop loss beyond the best rate", trades.wrong_stop),
-    StoryCheck("T21", "trades", "open trades would be liquidated where they gain", trades.wrong_liquidation),
+    StoryCheck("T20", "trades", "open trades have a stop loss beyond the best rate", trades.wrong_stop, "open"),
+    StoryCheck("T21", "trades", "open trades would be liquidated where they gain", trades.wrong_liquidation, "open"),
     StoryCheck("T22", "trades", "trades have a lowest rate above the highest", trades.rates_out_of_order),
     StoryCheck("T23", "trades", "trades have other currencies than their pair", trades.other_currencies),
-    StoryCheck("T24", "trades", "closed trades have no orders", trades.closed_without_orders),
+    StoryCheck("T24", "trades", "closed or old trades have no orders", trades.old_without_orders),
     StoryCheck("O02", "orders", "orders are of another pair than their trade", orders.of_another_pair),
-    StoryCheck("O03", "orders", "orders are open on closed trades", orders.open_on_closed_trade),
+    StoryCheck("O03", "orders", "orders are open on closed trades", orders.open_on_closed_trade, "closed"),
     StoryCheck("O04", "orders", "orders are filled beyond their amount", orders.filled_beyond_amount),
-    StoryCheck("O07", "orders", "orders are open here and done at the exchange", orders.done_at_the_exchange),
+    StoryCheck("O07", "orders", "orders are open here and done at the exchange", orders.done_at_the_exchange, "open"),
     StoryCheck("O08", "orders", "orders have an unknown side", orders.unknown_sides),
     StoryCheck("O09", "trades", "trades have sold more than they held", orders.sold_more_than_held),
     StoryCheck("N07", "orders", "orders were filled before they were placed", values.filled_before_placed),

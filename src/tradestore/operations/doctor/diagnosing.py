@@ -166,8 +166,15 @@ def _go_through_trades(record: _Record, checks: Sequence[StoryCheck], progress: 
     tallies = [_Tally(check, record.look.most_ids) for check in checks]
     with record.attempt(sorted({check.code for check in checks})):
         total = count_of_trades(record.look)
+        concerned = {
+            (is_open, are_right): [
+                tally for tally in tallies if tally.check.concerns(is_open=is_open, are_sums_right=are_right)
+            ]
+            for is_open in (False, True)
+            for are_right in (False, True)
+        }
         for story, done in stories(record.look):
-            for tally in tallies:
+            for tally in concerned[bool(story.trade.is_open), story.sums_are_right]:
                 tally.take(story)
             if progress is not None:
                 progress(done, total)
@@ -180,7 +187,7 @@ class _Tally:
     """How many rows one check has found, and the first of them."""
 
     def __init__(self, check: StoryCheck, most_ids: int) -> None:
-        self._check = check
+        self.check = check
         self._most_ids = most_ids
         self._rows = 0
         self._facts: dict[int, Any] = {}
@@ -189,7 +196,7 @@ class _Tally:
     def take(self, story: Story) -> None:
         """Look at one trade."""
         try:
-            for key, facts in self._check.run(story):
+            for key, facts in self.check.run(story):
                 self._rows += 1
                 if len(self._facts) < self._most_ids:
                     self._facts[key] = facts
@@ -200,9 +207,9 @@ class _Tally:
         """Yield the finding, if there is one."""
         if self._rows:
             yield finding(
-                self._check.code,
-                counted(self._check.what, self._rows),
-                table=self._check.table,
+                self.check.code,
+                counted(self.check.what, self._rows),
+                table=self.check.table,
                 rows=self._rows,
                 ids=sorted(self._facts),
                 facts=self._facts,
@@ -211,4 +218,4 @@ class _Tally:
     def failed(self) -> Iterator[LeftOut]:
         """Yield why the check could not be done, if it could not."""
         if self._failure is not None:
-            yield LeftOut(code=self._check.code, title=CATALOGUE[self._check.code].title, reason=self._failure)
+            yield LeftOut(code=self.check.code, title=CATALOGUE[self.check.code].title, reason=self._failure)

@@ -100,6 +100,8 @@ def hours_apart(story: Story) -> Rows:
 
 
 def _whole_hours(apart: timedelta) -> int:
+    if abs(apart) < _HOUR - _SKEW:
+        return 0
     hours = round(apart / _HOUR)
     is_whole = 1 <= abs(hours) <= _FARTHEST_ZONE and abs(apart - hours * _HOUR) <= _SKEW
     return hours if is_whole else 0

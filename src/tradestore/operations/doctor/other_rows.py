@@ -20,6 +20,7 @@ __all__ = [
     "custom_data_of_no_trade",
     "doubled_keys",
     "doubled_locks",
+    "impossible_archived_sums",
     "keys_alike_but_for_case",
     "locks_long_over",
     "locks_that_end_first",
@@ -214,3 +215,11 @@ def many_commit_marks(look: Look) -> Iterator[Finding]:
     if count > _MANY_MARKS:
         detail = f"{count} marks of commits are older than {_MARKS_KEPT.days} days."
         yield finding("L14", detail, table="commit_tokens", rows=count)
+
+
+def impossible_archived_sums(look: Look) -> Iterator[Finding]:
+    """L15: no trades, or more wins than trades; reports count them."""
+    sums = look.table("archived_profits")
+    is_impossible = or_(sums.c.trades < 1, sums.c.wins < 0, sums.c.wins > sums.c.trades)
+    shown = ("archive_id", "pair", "closed_on", "trades", "wins")
+    yield from rows_that(look, "L15", sums, is_impossible, shown, "sums of archived trades contradict themselves")

@@ -1,7 +1,8 @@
 """Trades that contradict themselves or their orders."""
 
 from collections.abc import Iterator
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from sqlalchemy import and_, func, select, true
 
@@ -15,7 +16,7 @@ __all__ = [
     "closed_while_held",
     "closed_without_date_or_rate",
     "closed_without_exit",
-    "closed_without_orders",
+    "old_without_orders",
     "open_and_empty",
     "open_twice",
     "open_with_close_date",
@@ -30,6 +31,8 @@ __all__ = [
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
 """Primary keys with facts by column."""
+
+_ORDERS_ARE_KEPT_SINCE: Final = datetime(2020, 10, 1)  # noqa: DTZ001 - as moments are stored
 
 
 def _one(story: Story, *columns: str, **expected: Any) -> tuple[int, dict[str, Any]]:
@@ -64,15 +67,19 @@ def closed_without_exit(story: Story) -> Rows:
 
 
 def without_orders(story: Story) -> Rows:
-    """T14: there is no order at all, and the trade is open."""
-    if story.trade.is_open and not story.orders:
+    """T14: there is no order at all, and the trade is open; older ones never had any."""
+    if story.trade.is_open and not story.orders and not _is_from_before_orders(story):
         yield _one(story, "is_open", "amount")
 
 
-def closed_without_orders(story: Story) -> Rows:
-    """T24: there is no order at all, and the trade is closed: as all are from before orders were kept."""
-    if not story.trade.is_open and not story.orders:
+def old_without_orders(story: Story) -> Rows:
+    """T24: there is no order at all, and the trade is over, or from before orders were kept."""
+    if not story.orders and (not story.trade.is_open or _is_from_before_orders(story)):
         yield _one(story, "amount", "close_profit_abs")
+
+
+def _is_from_before_orders(story: Story) -> bool:
+    return story.trade.open_date < _ORDERS_ARE_KEPT_SINCE
 
 
 def open_with_close_date(story: Story) -> Rows:

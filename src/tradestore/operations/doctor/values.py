@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import eq
 from typing import Any, Final
 
 from sqlalchemy import Column, ColumnElement, Enum, String, Table, and_, func, or_, type_coerce
@@ -62,6 +63,8 @@ _REQUIRED: Final[Mapping[str, Sequence[str]]] = {
 }
 _CUT_IN_TRADES: Final = ("amount", "open_rate", "close_rate", "stake_amount", "fee_open", "fee_close", "stop_loss")
 _CUT_IN_ORDERS: Final = ("amount", "filled", "price", "average", "cost", "ft_amount", "ft_price")
+_NEVER_CUT: Final = 0.1
+"""In place of what is missing: a number that has no like of 4 bytes."""
 _TELLING: Final = 2
 """How many of a row's numbers must be cut: one alone may be chance."""
 
@@ -155,13 +158,25 @@ def cut_order_numbers(story: Story) -> Rows:
 
 
 def _cut(record: Any, names: Sequence[str]) -> Rows:
-    facts = {}
-    for name in names:
-        found = getattr(record, name)
-        if found and (expected := _before_cut(found)) is not None:
-            facts[name] = {"found": found, "expected": expected}
+    numbers = [getattr(record, name) or _NEVER_CUT for name in names]
+    if not _may_be_cut(numbers):
+        return
+    facts = {
+        name: {"found": found, "expected": expected}
+        for name, found in zip(names, numbers, strict=True)
+        if (expected := _before_cut(found)) is not None
+    }
     if len({each["found"] for each in facts.values()}) >= _TELLING:
         yield record.id, facts
+
+
+def _may_be_cut(numbers: Sequence[float]) -> bool:
+    """Say whether any number fits into 4 bytes. All are asked at once: this is done for every row of the store."""
+    layout = f"{len(numbers)}f"
+    try:
+        return any(map(eq, struct.unpack(layout, struct.pack(layout, *numbers)), numbers))
+    except OverflowError:
+        return True
 
 
 def _before_cut(number: float) -> float | None:

@@ -74,9 +74,9 @@ def settled(story: Story) -> dict[str, Any]:
             "close_rate": last.safe_price,
             "exit_order_status": "closed",
         }
-        story = Story(plain_trade(trade.__dict__ | fields, ()))
-        story.trade.orders = list(trade.orders)
-        story.orders = story.trade.orders
+        ended = plain_trade(trade.__dict__ | fields, ())
+        ended.orders = list(trade.orders)
+        story = Story(ended)
         fields |= {name: value for name, value in story.expected.items() if name in _OF_THE_END}
     for column in TOTALS.values():
         for _, facts in differing(story, column):
