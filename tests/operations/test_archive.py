@@ -22,6 +22,7 @@ from tradestore._archive_model import ArchivedProfit
 from tradestore.exceptions import ArchiveError, DatabaseBusy, DatabaseUnreachable, MigrationError, OperationalException
 from tradestore.operations import archive as archiving
 from tradestore.operations.archive import archive, plan_archive, unarchive
+from tradestore.operations.performance import Grouping, read_performance
 from tradestore.testing import opened_store
 
 CHECKOUT = Path(__file__).parents[2]
@@ -75,6 +76,24 @@ def test_reports_stay_what_they_were(filled, file) -> None:
         assert Trade.session.get_one(Trade, 9).get_custom_data("level") == {"number": 9}
         # 20.12345678 - 3.1 + 0.00000001 + 7.7 - 12.34567891 + 100 + 0.1 + 0.2 + 0.3
         assert Trade.get_total_closed_profit() == 112.97777788
+
+
+@pytest.mark.parametrize("by", Grouping)
+def test_performance_stays_what_it_was(filled, file, by) -> None:
+    """What an operator is shown by any grouping counts archived trades as well, since any midnight too."""
+    midnight = datetime(2025, 1, 11, tzinfo=UTC)
+
+    def shown() -> list[Any]:
+        Trade.session.remove()
+        groups = [*read_performance(filled, by), *read_performance(filled, by, since=midnight)]
+        return [(each.group, each.count, each.profit_abs, round(each.profit_ratio, 12)) for each in groups]
+
+    before = shown()
+    # Twelve closed trades; those of which the number is 5 or more were closed on 2025-01-11 or later.
+    assert sum(count for _, count, _, _ in before) == 12 + 8
+    archive(filled, BEFORE, file)
+    assert shown() == before
+    Trade.session.remove()
 
 
 def test_file_is_the_owners_alone_and_whole(filled, file) -> None:
