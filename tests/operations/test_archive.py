@@ -1,5 +1,6 @@
 """Archived trades are out of the store, whole in the file, and still in every report; and they come back."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from tradestore._archive_model import ArchivedProfit
 from tradestore.exceptions import ArchiveError, DatabaseBusy, DatabaseUnreachable, MigrationError, OperationalException
 from tradestore.operations import archive as archiving
 from tradestore.operations.archive import archive, plan_archive, unarchive
+from tradestore.operations.backup import back_up, restore
 from tradestore.operations.performance import Grouping, read_performance
 from tradestore.testing import opened_store
 
@@ -207,6 +209,47 @@ def test_archive_of_another_store_is_refused(filled, file, tmp_path) -> None:
             with pytest.raises(ArchiveError, match="not an archive of this store"):
                 call()
         assert len(rows_of_trades()) == 13
+
+
+def test_older_copy_of_the_archive_is_refused(filled, file, tmp_path) -> None:
+    """By it, reports would forget the trades that it does not have yet."""
+    archive(filled, BEFORE - timedelta(days=20), file)
+    older = tmp_path / "older.sqlite"
+    shutil.copy(file, older)
+    before = reports()
+    archive(filled, BEFORE, file)
+    for call in (lambda: unarchive(filled, older), lambda: archive(filled, BEFORE, older)):
+        with pytest.raises(ArchiveError, match=r"older copy of the archive.*Nothing was changed"):
+            call()
+    assert reports() == before
+    assert unarchive(filled, file).trades == 9
+
+
+@pytest.mark.needs("persistent")
+def test_trade_that_came_back_from_a_backup_counts_once_again(filled, file, tmp_path) -> None:
+    """The next call sees that the store has it, takes it out of the archive, and sums up anew."""
+    before = reports()
+    made = back_up(filled, tmp_path / "backups", format="portable")
+    archive(filled, BEFORE, file)
+    restore(made.path, filled, trades=[3, 5])
+    report = archive(filled, BEFORE, file)
+    assert (report.trades, report.archived_trades) == (2, 9)
+    assert reports() == before
+    restore(made.path, filled, trades=[3])
+    assert unarchive(filled, file).trades == 8
+    assert reports() == before
+
+
+@pytest.mark.needs("one_writer")
+def test_infinite_profits_are_not_summed_up(filled, file) -> None:
+    """A sum of them could never be taken apart again."""
+    Trade.session.execute(update(Trade).where(Trade.id == 3).values(close_profit=text("9e307 * 100")))
+    Trade.session.execute(update(Trade).where(Trade.id == 6).values(close_profit=text("-9e307 * 100")))
+    Trade.commit()
+    Trade.session.remove()
+    with pytest.raises(ArchiveError, match=r"Trade 3 cannot be archived: its close_profit is Infinity.*correct it"):
+        archive(filled, BEFORE, file)
+    assert 3 in rows_of_trades()
 
 
 def test_other_files_are_refused(filled, tmp_path) -> None:

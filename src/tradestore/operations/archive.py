@@ -149,8 +149,9 @@ def archive(
         progress: Called after each portion.
 
     Raises:
-        ArchiveError: If the file is no archive of this store; if other tables refer to the trades; or if what arrived
-            is not what was there. Each trade is where it was, or archived as a whole.
+        ArchiveError: If the file is no archive of this store, or an older copy of it; if other tables refer to the
+            trades; if a number of one is infinite or none; or if what arrived is not what was there. Each trade is
+            where it was, or archived as a whole.
         DatabaseBusy: If others held a lock, or changed the trades meanwhile.
         OperationalException: If one of both cannot be opened.
     """
@@ -159,7 +160,7 @@ def archive(
         here = store.engine
         number = archive_number(here, archived, path, may_be_new=True)
         cargos = cargos_between(here, archived)
-        _drop_all_copies(here, archived, cargos)
+        _drop_all_copies(here, archived, cargos, number, path)
         ids = _chosen(here, moment)
         done = 0
         for some in portions(ids, _PORTION):
@@ -185,8 +186,9 @@ def unarchive(
         progress: Called after each portion.
 
     Raises:
-        ArchiveError: If the file is no archive of this store, or does not have one of the trades; if the store has
-            something else under their ids; or if what arrived is not what was there. Nothing was changed.
+        ArchiveError: If the file is no archive of this store, or an older copy of it, or does not have one of the
+            trades; if the store has something else under their ids; or if what arrived is not what was there.
+            Nothing was changed.
         DatabaseBusy: If others held a lock.
         OperationalException: If one of both cannot be opened.
     """
@@ -195,7 +197,7 @@ def unarchive(
         here = store.engine
         number = archive_number(here, archived, path, may_be_new=False)
         cargos = cargos_between(archived, here)
-        _drop_all_copies(here, archived, cargos)
+        _drop_all_copies(here, archived, cargos, number, path)
         with archived.connect() as there:
             # So that nobody archives or puts back the same trades meanwhile.
             take_write_lock(there)
@@ -204,7 +206,7 @@ def unarchive(
                 take_write_lock(connection)
                 _put_back(connection, there, cargos, chosen, progress)
                 _sum_up_rest(connection, there, chosen, number)
-        _drop_all_copies(here, archived, cargos)
+        _drop_all_copies(here, archived, cargos, number, path)
         return UnarchiveReport(file=str(path), trades=len(chosen), archived_trades=_count(archived))
 
 
@@ -268,12 +270,34 @@ def _take_out(store: Engine, archive: Engine, cargos: Sequence[Cargo], ids: Ids,
         delete_rows(here, cargos, ids)
 
 
-def _drop_all_copies(store: Engine, archive: Engine, cargos: Sequence[Cargo]) -> None:
+def _drop_all_copies(store: Engine, archive: Engine, cargos: Sequence[Cargo], number: int, path: Path) -> None:
+    """Take away what is in the store as well, when the rest is what the store's sums are of."""
     with archive.begin() as there:
+        # As long as it is held, nobody changes those sums.
         take_write_lock(there)
-        for some in portions(trade_ids(there), _PORTION):
+        ids, copies = trade_ids(there), 0
+        for some in portions(ids, _PORTION):
             with store.connect() as here:
-                drop_copies(here, there, cargos, some)
+                copies += drop_copies(here, there, cargos, some)
+        counted = _counted(store, number)
+        if not len(ids) - copies <= counted <= len(ids):
+            msg = (
+                f"{path} has {len(ids)} trades, but the store counts {counted} in it: it is an older copy of the "
+                "archive, or a copy of the store has used it. Nothing was changed: give the file that the trades were "
+                "moved to, or archive into another one."
+            )
+            raise ArchiveError(msg)
+        if counted > len(ids) - copies:
+            # Somebody has brought trades back by other means, such as from a backup.
+            with store.begin() as here:
+                take_write_lock(here)
+                _sum_up_rest(here, there, [], number)
+
+
+def _counted(store: Engine, number: int) -> int:
+    table: Any = ArchivedProfit.__table__
+    with store.connect() as connection:
+        return int(connection.scalar(select(func.sum(table.c.trades)).where(table.c.archive_id == number)) or 0)
 
 
 def _existing(archive: Connection, ids: Ids | None, path: Path) -> Ids:
