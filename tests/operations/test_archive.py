@@ -25,6 +25,8 @@ from tradestore.operations import archive as archiving
 from tradestore.operations.archive import archive, plan_archive, unarchive
 from tradestore.operations.backup import back_up, restore
 from tradestore.operations.performance import Grouping, read_performance
+from tradestore.operations.report import read_figures
+from tradestore.operations.report.page import scope_text
 from tradestore.testing import opened_store
 
 CHECKOUT = Path(__file__).parents[2]
@@ -96,6 +98,19 @@ def test_performance_stays_what_it_was(filled, file, by) -> None:
     archive(filled, BEFORE, file)
     assert shown() == before
     Trade.session.remove()
+
+
+def test_report_tells_what_it_leaves_out(filled, file) -> None:
+    """No curve can be drawn of sums; nobody is to take the rest for all."""
+    assert read_figures(filled).scope.archived == 0
+    archive(filled, BEFORE, file)
+    figures = read_figures(filled)
+    assert (figures.closed, figures.scope.archived) == (3, 9)
+    assert "9 archived trades are not in it" in scope_text(figures.scope)
+    # Trade 5 was closed on 2025-01-11; every third trade is of one pair.
+    some = read_figures(filled, since=datetime(2025, 1, 11, 18, tzinfo=UTC), until=datetime(2025, 1, 15, tzinfo=UTC))
+    assert some.scope.archived == 2
+    assert read_figures(filled, pair="XRP/USDT").scope.archived == 3
 
 
 def test_file_is_the_owners_alone_and_whole(filled, file) -> None:
