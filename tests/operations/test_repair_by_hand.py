@@ -85,6 +85,33 @@ def test_close_pays_both_fees(database: Store, *, is_short: bool, rate: float, p
     Trade.session.remove()
 
 
+def test_long_reason_is_cut_as_a_bots_is(database: Store) -> None:
+    """255 characters fit."""
+    furnish()
+    _apply(database, plan_close_trade(database, 2, rate=25.0, date=CLOSED, reason="x" * 300))
+    assert (_trade(2).exit_reason, _trade(2).orders[-1].ft_order_tag) == ("x" * 255,) * 2
+    Trade.session.remove()
+
+
+def test_close_does_not_precede_what_was_filled(database: Store) -> None:
+    """The last order of trade 2 was filled two hours and a minute after it was opened."""
+    furnish()
+    with pytest.raises(InvalidValue, match=r"filled at 2026-03-01 14:01:00 UTC, after 2026-03-01 13:00:00"):
+        plan_close_trade(database, 2, rate=25.0, date=OPENED + timedelta(hours=1))
+
+
+def test_id_of_the_exchange_is_edited(database: Store) -> None:
+    """Unless another order of the pair has it."""
+    furnish()
+    _apply(database, plan_edit_order(database, 1, order_id="other"))
+    assert _trade(1).orders[0].order_id == "other"
+    Trade.session.remove()
+    before = content_hash(database, without=LOG)
+    with pytest.raises(RepairError, match="Nothing was changed"):
+        apply_repair(database, plan_edit_order(database, 1, order_id="1-2"))
+    assert content_hash(database, without=LOG) == before
+
+
 def test_waiting_orders_end_with_the_trade(database: Store) -> None:
     """Of an entry for 10 more at 30 a quarter was filled: 12.5 at 22 are sold, 275 cost, at 24: 25 gained."""
     _open()
