@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, text, update
 
-from tests.builders import OPENED, store, trade
+from tests.builders import OPENED, store, trade, trade_with_entry
 from tests.faults.small_disks import files_limited
 from tests.operations.furniture import rows_of
 from tests.operations.old_trades import BEFORE, OLD, fill, reports, rows_of_trades
@@ -203,6 +203,20 @@ def test_what_is_not_settled_stays(filled, file) -> None:
     added = trade()
     store(added)
     assert added.id > 12
+
+
+def test_ids_are_not_given_again_after_an_open_trade_was_deleted(filled, file) -> None:
+    """As a bot does with one whose entry was canceled; SQLite counts on from the highest id that is left."""
+    Trade.session.get_one(Trade, 13).set_custom_data("level", {"number": 13})
+    archive(filled, datetime(2100, 1, 1, tzinfo=UTC), file)
+    Trade.session.get_one(Trade, 13).delete()
+    new = trade_with_entry(pair="NEW/USDT")
+    store(new)
+    new.set_custom_data("level", {"number": 14})
+    Trade.session.remove()
+    report = unarchive(filled, file)
+    assert report.archived_trades == 0
+    assert len(rows_of_trades()) == 13
 
 
 def test_plan_changes_nothing(filled, file) -> None:

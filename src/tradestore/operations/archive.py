@@ -61,7 +61,7 @@ class ArchivePlan:
         first_closed: When the first of them was closed (UTC); None without one.
         last_closed: Likewise the last.
         staying: Closed trades of that time that stay: somebody waits for an order of theirs, or they have the highest
-            id that was given, which must not be given again.
+            id that closed trades have, which must not be given again.
     """
 
     before: datetime
@@ -144,7 +144,7 @@ def archive(
         place: A database URL, or the database that is open; a bot may work with it meanwhile. Trades that it holds in
             its sessions are not told.
         before: Trades that were closed before it; UTC without an offset. Those with orders or intents that are not
-            settled stay, and so does what has the highest id.
+            settled stay, and so does what has the highest id of closed trades.
         file: The archive. It is made if it is not there, for its owner alone.
         progress: Called after each portion.
 
@@ -226,12 +226,14 @@ def _may_go(moment: datetime) -> ColumnElement[bool]:
     parts = [orders_table(), ModelBase.metadata.tables["trade_custom_data"]]
     waits = exists().where(parts[0].c.ft_trade_id == trades.c.id, parts[0].c.ft_is_open).correlate(trades)
     meant = exists().where(intents.ft_trade_id == trades.c.id, intents.state.in_(UNRESOLVED)).correlate(trades)
-    # SQLite counts on from the highest id that is there.
+    # SQLite counts on from the highest id that is there. A bot deletes open trades, but no closed ones.
     newest = trades.alias("newest")
-    conditions = [*_is_old(moment), ~waits, ~meant, trades.c.id < select(func.max(newest.c.id)).scalar_subquery()]
+    last_closed = select(func.max(newest.c.id)).where(newest.c.is_open == false()).scalar_subquery()
+    conditions = [*_is_old(moment), ~waits, ~meant, trades.c.id < last_closed]
     for part in parts:
-        last = part.alias()
-        highest = select(func.max(last.c.id)).scalar_subquery()
+        last, owner = part.alias(), trades.alias()
+        of_closed = select(func.max(last.c.id)).join_from(last, owner, last.c.ft_trade_id == owner.c.id)
+        highest = of_closed.where(owner.c.is_open == false()).scalar_subquery()
         conditions.append(~exists().where(part.c.ft_trade_id == trades.c.id, part.c.id == highest).correlate(trades))
     return and_(*conditions)
 
