@@ -70,8 +70,10 @@ class _SharedFile(RotatingFileHandler):
         return (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino)
 
     def _reopen(self) -> None:
-        if self.stream is not None:
-            self.stream.close()
+        # Where it cannot be opened there is none, and the next line tries again.
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            stream.close()
         self.stream = self._open()
         self.stream.seek(0, os.SEEK_END)
 

@@ -1,6 +1,6 @@
 """The queries that sum up what trades brought."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -72,6 +72,8 @@ def each_summed_query(
     filters: Sequence[ColumnElement[bool]],
     fallback: str,
     archived: Sequence[ColumnElement[bool]] | None = None,
+    *,
+    period: Callable[[ColumnElement[Any]], ColumnElement[str]] | None = None,
 ) -> Select[Any]:
     """Build the query that answers as :func:`performance_query` for one text column, and may not be added to.
 
@@ -82,14 +84,17 @@ def each_summed_query(
         filters: Which trades.
         fallback: Stands for a missing value.
         archived: Which of the sums of archived trades count as well; none of them if None.
+        period: Makes a text of the moment of closing, by which they are summed up instead; the name is that text's.
     """
     # Under a name of its own: the caller's filters may ask for orders themselves.
     trades, entries = trades_table(), orders_table().alias("entry")
     # All closed trades are read as they lie there; to few of them an index leads.
     trade_id = trades.c.id if len(filters) <= 1 else unindexed(trades.c.id)
+    gone = archived_table().c
+    own = trades.c[name] if period is None else period(trades.c.close_date)
     each = (
         select(
-            func.coalesce(trades.c[name], fallback).label(name),
+            func.coalesce(own, fallback).label(name),
             _profit().label("profit"),
             (func.sum(_filled_cost(entries)) / _leverage()).label("invested"),
             literal(1).label("trades"),
@@ -97,10 +102,10 @@ def each_summed_query(
         .select_from(trades.outerjoin(entries, _is_entry_of_trade(entries)))
         .where(*filters)
         # The id alone would do, but not every server knows that the rest follows from it.
-        .group_by(trade_id, trades.c[name], trades.c.close_profit_abs, trades.c.leverage)
+        .group_by(trade_id, own, trades.c.close_profit_abs, trades.c.leverage)
     )
-    gone = archived_table().c
-    sums = select(func.coalesce(gone[name], fallback).label(name), gone.close_profit_abs, gone.invested, gone.trades)
+    theirs = gone[name] if period is None else period(gone.closed_on)
+    sums = select(func.coalesce(theirs, fallback).label(name), gone.close_profit_abs, gone.invested, gone.trades)
     found = (each if archived is None else union_all(each, sums.where(*archived))).subquery("each_trade").c
     return _sums([found[name]], [found[name]], found.profit, found.invested, _count_of(found.trades))
 

@@ -159,6 +159,22 @@ class TestFileLog:
         assert "new" in file.read_text()
         assert "new" not in (tmp_path / "bot.log.1").read_text()
 
+    def test_bot_goes_on_while_the_file_cannot_be_opened(self, tmp_path: Path, monkeypatch) -> None:
+        """A line may be lost then, but nothing is raised, and the next ones are there."""
+        monkeypatch.setattr(logging, "raiseExceptions", False)
+        file, logger = tmp_path / "folder" / "store.log", logging.getLogger("tradestore.slow")
+        file.parent.mkdir()
+        with opened_store("sqlite://", log_file=str(file)):
+            logger.warning("first")
+            file.rename(tmp_path / "gone.log")
+            file.parent.rmdir()
+            logger.warning("lost")
+            file.parent.mkdir()
+            file.touch()
+            logger.warning("second")
+            logger.warning("third")
+        assert [line.rsplit(maxsplit=1)[1] for line in file.read_text().splitlines()] == ["second", "third"]
+
     def test_stores_share_a_file(self, tmp_path: Path) -> None:
         """Whoever opens a store in place of another one goes on in the same file, without a line twice."""
         file = tmp_path / "bot.log"

@@ -1,5 +1,6 @@
 """Archived trades are out of the store, whole in the file, and still in every report; and they come back."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, select, text, update
 
-from tests.builders import OPENED, store, trade
+from tests.builders import OPENED, store, trade, trade_with_entry
 from tests.faults.small_disks import files_limited
 from tests.operations.furniture import rows_of
 from tests.operations.old_trades import BEFORE, OLD, fill, reports, rows_of_trades
@@ -22,6 +23,10 @@ from tradestore._archive_model import ArchivedProfit
 from tradestore.exceptions import ArchiveError, DatabaseBusy, DatabaseUnreachable, MigrationError, OperationalException
 from tradestore.operations import archive as archiving
 from tradestore.operations.archive import archive, plan_archive, unarchive
+from tradestore.operations.backup import back_up, restore
+from tradestore.operations.performance import Grouping, read_performance
+from tradestore.operations.report import read_figures
+from tradestore.operations.report.page import scope_text
 from tradestore.testing import opened_store
 
 CHECKOUT = Path(__file__).parents[2]
@@ -75,6 +80,37 @@ def test_reports_stay_what_they_were(filled, file) -> None:
         assert Trade.session.get_one(Trade, 9).get_custom_data("level") == {"number": 9}
         # 20.12345678 - 3.1 + 0.00000001 + 7.7 - 12.34567891 + 100 + 0.1 + 0.2 + 0.3
         assert Trade.get_total_closed_profit() == 112.97777788
+
+
+@pytest.mark.parametrize("by", Grouping)
+def test_performance_stays_what_it_was(filled, file, by) -> None:
+    """What an operator is shown by any grouping counts archived trades as well, since any midnight too."""
+    midnight = datetime(2025, 1, 11, tzinfo=UTC)
+
+    def shown() -> list[Any]:
+        Trade.session.remove()
+        groups = [*read_performance(filled, by), *read_performance(filled, by, since=midnight)]
+        return [(each.group, each.count, each.profit_abs, round(each.profit_ratio, 12)) for each in groups]
+
+    before = shown()
+    # Twelve closed trades; those of which the number is 5 or more were closed on 2025-01-11 or later.
+    assert sum(count for _, count, _, _ in before) == 12 + 8
+    archive(filled, BEFORE, file)
+    assert shown() == before
+    Trade.session.remove()
+
+
+def test_report_tells_what_it_leaves_out(filled, file) -> None:
+    """No curve can be drawn of sums; nobody is to take the rest for all."""
+    assert read_figures(filled).scope.archived == 0
+    archive(filled, BEFORE, file)
+    figures = read_figures(filled)
+    assert (figures.closed, figures.scope.archived) == (3, 9)
+    assert "9 archived trades are not in it" in scope_text(figures.scope)
+    # Trade 5 was closed on 2025-01-11; every third trade is of one pair.
+    some = read_figures(filled, since=datetime(2025, 1, 11, 18, tzinfo=UTC), until=datetime(2025, 1, 15, tzinfo=UTC))
+    assert some.scope.archived == 2
+    assert read_figures(filled, pair="XRP/USDT").scope.archived == 3
 
 
 def test_file_is_the_owners_alone_and_whole(filled, file) -> None:
@@ -169,6 +205,20 @@ def test_what_is_not_settled_stays(filled, file) -> None:
     assert added.id > 12
 
 
+def test_ids_are_not_given_again_after_an_open_trade_was_deleted(filled, file) -> None:
+    """As a bot does with one whose entry was canceled; SQLite counts on from the highest id that is left."""
+    Trade.session.get_one(Trade, 13).set_custom_data("level", {"number": 13})
+    archive(filled, datetime(2100, 1, 1, tzinfo=UTC), file)
+    Trade.session.get_one(Trade, 13).delete()
+    new = trade_with_entry(pair="NEW/USDT")
+    store(new)
+    new.set_custom_data("level", {"number": 14})
+    Trade.session.remove()
+    report = unarchive(filled, file)
+    assert report.archived_trades == 0
+    assert len(rows_of_trades()) == 13
+
+
 def test_plan_changes_nothing(filled, file) -> None:
     """It says what would go, and from when to when."""
     plan = plan_archive(filled, BEFORE)
@@ -188,6 +238,47 @@ def test_archive_of_another_store_is_refused(filled, file, tmp_path) -> None:
             with pytest.raises(ArchiveError, match="not an archive of this store"):
                 call()
         assert len(rows_of_trades()) == 13
+
+
+def test_older_copy_of_the_archive_is_refused(filled, file, tmp_path) -> None:
+    """By it, reports would forget the trades that it does not have yet."""
+    archive(filled, BEFORE - timedelta(days=20), file)
+    older = tmp_path / "older.sqlite"
+    shutil.copy(file, older)
+    before = reports()
+    archive(filled, BEFORE, file)
+    for call in (lambda: unarchive(filled, older), lambda: archive(filled, BEFORE, older)):
+        with pytest.raises(ArchiveError, match=r"older copy of the archive.*Nothing was changed"):
+            call()
+    assert reports() == before
+    assert unarchive(filled, file).trades == 9
+
+
+@pytest.mark.needs("persistent")
+def test_trade_that_came_back_from_a_backup_counts_once_again(filled, file, tmp_path) -> None:
+    """The next call sees that the store has it, takes it out of the archive, and sums up anew."""
+    before = reports()
+    made = back_up(filled, tmp_path / "backups", format="portable")
+    archive(filled, BEFORE, file)
+    restore(made.path, filled, trades=[3, 5])
+    report = archive(filled, BEFORE, file)
+    assert (report.trades, report.archived_trades) == (2, 9)
+    assert reports() == before
+    restore(made.path, filled, trades=[3])
+    assert unarchive(filled, file).trades == 8
+    assert reports() == before
+
+
+@pytest.mark.needs("one_writer")
+def test_infinite_profits_are_not_summed_up(filled, file) -> None:
+    """A sum of them could never be taken apart again."""
+    Trade.session.execute(update(Trade).where(Trade.id == 3).values(close_profit=text("9e307 * 100")))
+    Trade.session.execute(update(Trade).where(Trade.id == 6).values(close_profit=text("-9e307 * 100")))
+    Trade.commit()
+    Trade.session.remove()
+    with pytest.raises(ArchiveError, match=r"Trade 3 cannot be archived: its close_profit is Infinity.*correct it"):
+        archive(filled, BEFORE, file)
+    assert 3 in rows_of_trades()
 
 
 def test_other_files_are_refused(filled, tmp_path) -> None:

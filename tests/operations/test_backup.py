@@ -228,6 +228,17 @@ def test_only_the_newest_are_kept_and_only_of_this_database(source_url: str, fol
     assert len({path.name for path in made}) == 4
 
 
+def test_backups_of_a_file_of_the_same_name_elsewhere_are_kept(tmp_path: Path, folder: Path, monkeypatch) -> None:
+    """Two bots that are started in folders of their own give the same URL."""
+    made = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        init_db("sqlite:///tradesv3.sqlite").close()
+        made += [back_up("sqlite:///tradesv3.sqlite", folder, keep=1).path for _ in range(2)]
+    assert {backup.path for backup in list_backups(folder)} == {made[1], made[3]}
+
+
 def test_older_ones_stay_when_the_new_one_is_not_equal(
     source_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

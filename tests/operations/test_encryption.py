@@ -165,6 +165,22 @@ def test_row_that_changed_under_the_new_key_leaves_the_copy(secret: Path, tmp_pa
     assert dump(tmp_path / "secret.sqlite.rekey.bak", PASSWORD) == before
 
 
+def test_nobody_is_told_that_the_key_is_the_old_one_when_it_is_not(secret: Path, tmp_path: Path, monkeypatch) -> None:
+    """A disk that fails after the new key was given leaves the new key."""
+    before, compared = dump(secret, PASSWORD), iter([fault_of])
+
+    def fail(*arguments: Any) -> str | None:
+        for compare in compared:
+            return compare(*arguments)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(encryption, "fault_of", fail)
+    with pytest.raises(EncryptionError, match=r"has its new key, but could not be compared.*rekey.bak") as raised:
+        rekey(url_with_key(secret, PASSWORD), NEW)
+    assert "Nothing was changed" not in str(raised.value)
+    assert dump(secret, NEW) == dump(tmp_path / "secret.sqlite.rekey.bak", PASSWORD) == before
+
+
 @pytest.mark.parametrize("taken", ["secret.sqlite", "secret.sqlite.part"])
 def test_nothing_is_written_over(plain: Path, tmp_path: Path, taken: str) -> None:
     (tmp_path / taken).write_text("mine")

@@ -101,6 +101,22 @@ def test_file_that_is_used_is_left(holey: str) -> None:
     assert _size(holey) < 1_000_000
 
 
+@pytest.mark.parametrize("vacuum", [None, True])
+def test_memory_stays(vacuum) -> None:
+    """Memory goes with its one connection, which so is not closed to see whether others have the file open."""
+    with opened_store("sqlite://") as database:
+        fill()
+        Trade.session.execute(text("CREATE TABLE filling (content BLOB)"))
+        Trade.session.execute(text("INSERT INTO filling VALUES (zeroblob(3000000))"))
+        Trade.session.execute(text("DELETE FROM filling"))
+        Trade.commit()
+        before = reports()
+        report = optimize(database, vacuum=vacuum)
+        assert _done(report)["VACUUM"]
+        assert report.bytes_after < report.bytes_before - 2_900_000
+        assert reports() == before
+
+
 def test_full_file_is_left(tmp_path: Path) -> None:
     """Where little is empty, nothing is written anew."""
     url = f"sqlite:///{tmp_path / 'store.sqlite'}"

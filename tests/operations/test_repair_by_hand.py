@@ -1,6 +1,7 @@
 """Edits by hand, against numbers that were worked out by hand."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from tests.builders import CLOSED, OPENED, order, store, trade
 from tests.operations.repairable import furnish
 from tradestore import CustomDataWrapper, Order, OrderIntent, PairLock, Store, Trade, set_limits
 from tradestore.exceptions import InvalidValue, RepairError, TradeLimitReached
+from tradestore.operations.archive import archive, unarchive
 from tradestore.operations.content import content_hash
 from tradestore.operations.doctor import diagnose
 from tradestore.operations.repair import RepairPlan, apply_repair, undo_repair
@@ -83,6 +85,33 @@ def test_close_pays_both_fees(database: Store, *, is_short: bool, rate: float, p
     Trade.session.remove()
 
 
+def test_long_reason_is_cut_as_a_bots_is(database: Store) -> None:
+    """255 characters fit."""
+    furnish()
+    _apply(database, plan_close_trade(database, 2, rate=25.0, date=CLOSED, reason="x" * 300))
+    assert (_trade(2).exit_reason, _trade(2).orders[-1].ft_order_tag) == ("x" * 255,) * 2
+    Trade.session.remove()
+
+
+def test_close_does_not_precede_what_was_filled(database: Store) -> None:
+    """The last order of trade 2 was filled two hours and a minute after it was opened."""
+    furnish()
+    with pytest.raises(InvalidValue, match=r"filled at 2026-03-01 14:01:00 UTC, after 2026-03-01 13:00:00"):
+        plan_close_trade(database, 2, rate=25.0, date=OPENED + timedelta(hours=1))
+
+
+def test_id_of_the_exchange_is_edited(database: Store) -> None:
+    """Unless another order of the pair has it."""
+    furnish()
+    _apply(database, plan_edit_order(database, 1, order_id="other"))
+    assert _trade(1).orders[0].order_id == "other"
+    Trade.session.remove()
+    before = content_hash(database, without=LOG)
+    with pytest.raises(RepairError, match="Nothing was changed"):
+        apply_repair(database, plan_edit_order(database, 1, order_id="1-2"))
+    assert content_hash(database, without=LOG) == before
+
+
 def test_waiting_orders_end_with_the_trade(database: Store) -> None:
     """Of an entry for 10 more at 30 a quarter was filled: 12.5 at 22 are sold, 275 cost, at 24: 25 gained."""
     _open()
@@ -117,6 +146,29 @@ def test_reopen_holds_the_limits(database: Store) -> None:
     with pytest.raises(TradeLimitReached, match="2 trades would be open"):
         apply_repair(database, plan)
     assert content_hash(database, without=LOG) == before
+
+
+def test_order_does_not_come_back_without_its_trade(database: Store, tmp_path: Path) -> None:
+    """A trade that was archived since has to be put back first; its order would belong to nothing."""
+    furnish()
+    never = order(filled=0.0, remaining=10.0, status="canceled", order_id="never")
+    never.ft_trade_id = 1
+    store(never)
+    # What has the highest id of all stays in the store.
+    CustomDataWrapper.set_custom_data(3, "note", "last")
+    apply_repair(database, plan_delete_order(database, never.id))
+    Trade.session.remove()
+    archive(database, datetime(2100, 1, 1, tzinfo=UTC), tmp_path / "archive.sqlite")
+    assert Trade.session.get(Trade, 1) is None
+    Trade.session.remove()
+    before = content_hash(database, without=LOG)
+    with pytest.raises(RepairError, match=r"the trade 1 that orders \d+ belongs to is not there.*Nothing was changed"):
+        undo_repair(database)
+    assert content_hash(database, without=LOG) == before
+    unarchive(database, tmp_path / "archive.sqlite")
+    undo_repair(database)
+    assert Trade.session.get_one(Trade, 1).select_order_by_order_id("never") is not None
+    Trade.session.remove()
 
 
 def test_delete_keeps_everything_in_the_log(database: Store) -> None:

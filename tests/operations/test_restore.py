@@ -205,6 +205,18 @@ def test_older_backup_goes_to_a_newer_store(source_url: str, tmp_path: Path, new
     assert restore(older.path, target, trades=[6]).rows["trades"] == 1
 
 
+def test_link_stays_and_what_it_leads_to_is_replaced(made: Backup, new_file: NewUrl, tmp_path: Path) -> None:
+    """A bot that is told the file's own name finds what was restored by a link to it."""
+    furnish(url := new_file(), trades=2)
+    file, link = Path(url.removeprefix("sqlite:///")), tmp_path / "elsewhere" / "link.sqlite"
+    link.parent.mkdir()
+    link.symlink_to(file)
+    report = restore(made.path, f"sqlite:///{link}", force=True)
+    assert (link.is_symlink(), content_hash(url)) == (True, made.manifest.content)
+    assert report.kept == file.with_name(f"{file.name}.before-restore")
+    assert [path.name for path in link.parent.iterdir()] == ["link.sqlite"]
+
+
 @pytest.mark.needs("persistent", "first_driver")
 def test_selected_trades_come_with_all_that_is_theirs(made: Backup, store_url: str) -> None:
     init_db(store_url).close()

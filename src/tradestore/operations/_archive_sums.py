@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, select
 from tradestore._archive_model import ArchivedProfit
 from tradestore._clock import as_naive_utc
 from tradestore._performance import cost_of, invested_in_trade, orders_table, trades_table
+from tradestore.exceptions import ArchiveError
 
 __all__ = ["Sums"]
 
@@ -33,6 +34,9 @@ class Sums:
         Args:
             connection: Sees them.
             ids: Few enough for one statement.
+
+        Raises:
+            ArchiveError: If a number is infinite or none.
         """
         for row in connection.execute(_query(ids)):
             self._add(row)
@@ -54,7 +58,14 @@ class Sums:
         self._trades[key] += 1
         self._wins[key] += (row.close_profit_abs or 0.0) > 0
         for name in _ADDENDS:
-            self._sums[key, name] += Decimal(repr(getattr(row, name) or 0.0))
+            value = Decimal(repr(getattr(row, name) or 0.0))
+            if not value.is_finite():
+                msg = (
+                    f"Trade {row.id} cannot be archived: its {name} is {value}, which no sum could keep. Look at it "
+                    "with `tradestore doctor`, and correct it first."
+                )
+                raise ArchiveError(msg)
+            self._sums[key, name] += value
 
     def _rows(self, archive_id: int) -> Iterable[Mapping[str, Any]]:
         for key, trades in self._trades.items():
@@ -72,6 +83,7 @@ def _query(ids: Sequence[int]) -> Select[Any]:
     is_filled = (orders.c.ft_trade_id == trades.c.id) & (orders.c.filled > 0)
     volume = select(func.sum(cost_of(orders))).where(is_filled).correlate(trades).scalar_subquery()
     return select(
+        trades.c.id,
         *(trades.c[name] for name in (*_GROUP, "close_date", "close_profit", "close_profit_abs", "stake_amount")),
         invested_in_trade().label("invested"),
         volume.label("volume"),

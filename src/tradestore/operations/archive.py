@@ -61,7 +61,7 @@ class ArchivePlan:
         first_closed: When the first of them was closed (UTC); None without one.
         last_closed: Likewise the last.
         staying: Closed trades of that time that stay: somebody waits for an order of theirs, or they have the highest
-            id that was given, which must not be given again.
+            id that closed trades have, which must not be given again.
     """
 
     before: datetime
@@ -144,13 +144,14 @@ def archive(
         place: A database URL, or the database that is open; a bot may work with it meanwhile. Trades that it holds in
             its sessions are not told.
         before: Trades that were closed before it; UTC without an offset. Those with orders or intents that are not
-            settled stay, and so does what has the highest id.
+            settled stay, and so does what has the highest id of closed trades.
         file: The archive. It is made if it is not there, for its owner alone.
         progress: Called after each portion.
 
     Raises:
-        ArchiveError: If the file is no archive of this store; if other tables refer to the trades; or if what arrived
-            is not what was there. Each trade is where it was, or archived as a whole.
+        ArchiveError: If the file is no archive of this store, or an older copy of it; if other tables refer to the
+            trades; if a number of one is infinite or none; or if what arrived is not what was there. Each trade is
+            where it was, or archived as a whole.
         DatabaseBusy: If others held a lock, or changed the trades meanwhile.
         OperationalException: If one of both cannot be opened.
     """
@@ -159,7 +160,7 @@ def archive(
         here = store.engine
         number = archive_number(here, archived, path, may_be_new=True)
         cargos = cargos_between(here, archived)
-        _drop_all_copies(here, archived, cargos)
+        _drop_all_copies(here, archived, cargos, number, path)
         ids = _chosen(here, moment)
         done = 0
         for some in portions(ids, _PORTION):
@@ -185,8 +186,9 @@ def unarchive(
         progress: Called after each portion.
 
     Raises:
-        ArchiveError: If the file is no archive of this store, or does not have one of the trades; if the store has
-            something else under their ids; or if what arrived is not what was there. Nothing was changed.
+        ArchiveError: If the file is no archive of this store, or an older copy of it, or does not have one of the
+            trades; if the store has something else under their ids; or if what arrived is not what was there.
+            Nothing was changed.
         DatabaseBusy: If others held a lock.
         OperationalException: If one of both cannot be opened.
     """
@@ -195,7 +197,7 @@ def unarchive(
         here = store.engine
         number = archive_number(here, archived, path, may_be_new=False)
         cargos = cargos_between(archived, here)
-        _drop_all_copies(here, archived, cargos)
+        _drop_all_copies(here, archived, cargos, number, path)
         with archived.connect() as there:
             # So that nobody archives or puts back the same trades meanwhile.
             take_write_lock(there)
@@ -204,7 +206,7 @@ def unarchive(
                 take_write_lock(connection)
                 _put_back(connection, there, cargos, chosen, progress)
                 _sum_up_rest(connection, there, chosen, number)
-        _drop_all_copies(here, archived, cargos)
+        _drop_all_copies(here, archived, cargos, number, path)
         return UnarchiveReport(file=str(path), trades=len(chosen), archived_trades=_count(archived))
 
 
@@ -224,12 +226,14 @@ def _may_go(moment: datetime) -> ColumnElement[bool]:
     parts = [orders_table(), ModelBase.metadata.tables["trade_custom_data"]]
     waits = exists().where(parts[0].c.ft_trade_id == trades.c.id, parts[0].c.ft_is_open).correlate(trades)
     meant = exists().where(intents.ft_trade_id == trades.c.id, intents.state.in_(UNRESOLVED)).correlate(trades)
-    # SQLite counts on from the highest id that is there.
+    # SQLite counts on from the highest id that is there. A bot deletes open trades, but no closed ones.
     newest = trades.alias("newest")
-    conditions = [*_is_old(moment), ~waits, ~meant, trades.c.id < select(func.max(newest.c.id)).scalar_subquery()]
+    last_closed = select(func.max(newest.c.id)).where(newest.c.is_open == false()).scalar_subquery()
+    conditions = [*_is_old(moment), ~waits, ~meant, trades.c.id < last_closed]
     for part in parts:
-        last = part.alias()
-        highest = select(func.max(last.c.id)).scalar_subquery()
+        last, owner = part.alias(), trades.alias()
+        of_closed = select(func.max(last.c.id)).join_from(last, owner, last.c.ft_trade_id == owner.c.id)
+        highest = of_closed.where(owner.c.is_open == false()).scalar_subquery()
         conditions.append(~exists().where(part.c.ft_trade_id == trades.c.id, part.c.id == highest).correlate(trades))
     return and_(*conditions)
 
@@ -268,12 +272,34 @@ def _take_out(store: Engine, archive: Engine, cargos: Sequence[Cargo], ids: Ids,
         delete_rows(here, cargos, ids)
 
 
-def _drop_all_copies(store: Engine, archive: Engine, cargos: Sequence[Cargo]) -> None:
+def _drop_all_copies(store: Engine, archive: Engine, cargos: Sequence[Cargo], number: int, path: Path) -> None:
+    """Take away what is in the store as well, when the rest is what the store's sums are of."""
     with archive.begin() as there:
+        # As long as it is held, nobody changes those sums.
         take_write_lock(there)
-        for some in portions(trade_ids(there), _PORTION):
+        ids, copies = trade_ids(there), 0
+        for some in portions(ids, _PORTION):
             with store.connect() as here:
-                drop_copies(here, there, cargos, some)
+                copies += drop_copies(here, there, cargos, some)
+        counted = _counted(store, number)
+        if not len(ids) - copies <= counted <= len(ids):
+            msg = (
+                f"{path} has {len(ids)} trades, but the store counts {counted} in it: it is an older copy of the "
+                "archive, or a copy of the store has used it. Nothing was changed: give the file that the trades were "
+                "moved to, or archive into another one."
+            )
+            raise ArchiveError(msg)
+        if counted > len(ids) - copies:
+            # Somebody has brought trades back by other means, such as from a backup.
+            with store.begin() as here:
+                take_write_lock(here)
+                _sum_up_rest(here, there, [], number)
+
+
+def _counted(store: Engine, number: int) -> int:
+    table: Any = ArchivedProfit.__table__
+    with store.connect() as connection:
+        return int(connection.scalar(select(func.sum(table.c.trades)).where(table.c.archive_id == number)) or 0)
 
 
 def _existing(archive: Connection, ids: Ids | None, path: Path) -> Ids:

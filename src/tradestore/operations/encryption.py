@@ -4,7 +4,7 @@ None of them changes a file before a copy was compared with it, row by row. No k
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -126,22 +126,26 @@ def rekey(db_url: str, new_key: str) -> Encryption:
     with _engine_of(url) as engine:
         file, backup = _backed_up(engine)
         old, new = driver_of(engine), driver_of(engine, url.set(password=new_key))
-    with _told(old, url):
-        with closing(old.open(file, "mode=rw")) as connection:
-            try:
-                _take_alone(connection, file)
-                _refuse_writers(fault_of(old, backup, connection), file)
-            except BaseException:
-                backup.unlink()
-                raise
-            connection.execute(f"PRAGMA rekey = {_quoted(new_key)}")
+    with _told(old, url), closing(old.open(file, "mode=rw")) as connection:
+        try:
+            _take_alone(connection, file)
+            _refuse_writers(fault_of(old, backup, connection), file)
+        except BaseException:
+            backup.unlink()
+            raise
+        connection.execute(f"PRAGMA rekey = {_quoted(new_key)}")
+    try:
         with closing(old.open(backup, _SETTLED)) as before:
             fault, (tables, rows) = fault_of(new, file, before), _size(before)
-        if fault:
-            msg = f"{file} is not what it was: {fault}. All of it is in {backup}, under the old key."
-            raise EncryptionError(msg)
-        with closing(new.open(file, "mode=rw")) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+    except (old.error, OSError) as e:
+        msg = f"{file} has its new key, but could not be compared ({e}). All of it is in {backup}, under the old key."
+        raise EncryptionError(msg) from e
+    if fault:
+        msg = f"{file} is not what it was: {fault}. All of it is in {backup}, under the old key."
+        raise EncryptionError(msg)
+    # Where somebody uses it already, his opening does the same.
+    with suppress(new.error), closing(new.open(file, "mode=rw")) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
     backup.unlink()
     return Encryption(source=masked(url), target=masked(url), tables=tables, rows=rows)
 

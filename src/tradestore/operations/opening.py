@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tradestore._engine import check_url, is_memory, masked
 from tradestore._errors import meaningful
-from tradestore._session import bind
+from tradestore._session import bind, bound_engine
 from tradestore.base import ModelBase
 from tradestore.database import Database
 from tradestore.exceptions import DatabaseReadOnly, DatabaseUnreachable, MigrationError, SchemaTooNew
@@ -53,7 +53,9 @@ def open_to_read(place: Place) -> Iterator[Store]:
     """Open a database so that nothing can change in it, and let all models use it until the end of the block.
 
     Args:
-        place: A database URL; a database that is open is used as it is, and stays open.
+        place: A database URL; a database that is open is used as it is, and stays open. With a URL, all threads of
+            the process use that database meanwhile, and then the one that was open before: where a bot trades, give
+            its own.
 
     Raises:
         InvalidDatabaseUrl: If the URL cannot be used.
@@ -190,8 +192,14 @@ def _opened(place: Place, *, is_reader: bool) -> Iterator[Store]:
         return
     with connected(place, is_reader=is_reader) as engine:
         _refuse_unready(engine)
+        previous = bound_engine()
         bind(engine)
-        yield Store(engine)
+        try:
+            yield Store(engine)
+        finally:
+            # Unless somebody has opened another one since.
+            if bound_engine() is engine:
+                bind(previous)
 
 
 def _keep_from_writing(statement: str) -> Any:

@@ -180,9 +180,12 @@ class _SQLite(_Database):
 
     def _is_in_use(self) -> bool:
         """Tell whether others have the file open: who closes it as the last one removes what lies beside it."""
-        self.engine.dispose()
         index = self._beside("-shm")
-        return index is not None and index.exists()
+        if index is None:
+            # Memory goes with its connection.
+            return False
+        self.engine.dispose()
+        return index.exists()
 
     def _checkpoint(self) -> str | None:
         with self.asking() as connection:

@@ -64,6 +64,7 @@ def _show(console: Console, figures: ReportFigures, files: list[Path]) -> None:
     currency, drawdown = figures.scope.stake_currency, figures.drawdown
     rows = [
         ("closed trades", f"{figures.closed} ({figures.wins} won, {figures.losses} lost, {figures.draws} even)"),
+        *([("archived, left out", figures.scope.archived)] if figures.scope.archived else []),
         ("win rate", percent(figures.win_rate)),
         ("profit", f"{number(figures.profit_abs)} {currency}".strip()),
         ("sum of ratios", percent(figures.profit_ratio_sum)),

@@ -25,7 +25,7 @@ from tradestore.operations.backup._packing import ENDINGS, Compression, pack
 from tradestore.operations.backup._progress import Progress, in_silence
 from tradestore.operations.backup._sealing import ALGORITHM, DERIVATION, Seal
 from tradestore.operations.backup._verifying import verify
-from tradestore.operations.opening import refuse_unusable_file
+from tradestore.operations.opening import file_of_url, refuse_unusable_file
 from tradestore.trade_model import Trade
 
 __all__ = ["back_up"]
@@ -104,7 +104,7 @@ def _packed(
     return part, Manifest(
         made_by=f"tradestore {version('tradestore')}",
         made_at=found.moment,
-        source=masked(engine.url),
+        source=_source_of(engine),
         database=database,
         engine=_engine_of(engine),
         revision=current(engine),
@@ -140,6 +140,12 @@ def _refuse_unready(engine: Engine) -> None:
     if Trade.__tablename__ not in present:
         msg = f"{masked(engine.url)} has no tables of a bot: correct the URL, or start the bot once."
         raise MigrationError(msg)
+
+
+def _source_of(engine: Engine) -> str:
+    """Return a URL that means the same database in every folder: by it older backups of it are found, and removed."""
+    file = file_of_url(engine.url)
+    return masked(engine.url if file is None else engine.url.set(database=str(file.resolve())))
 
 
 def _database_of(engine: Engine) -> str:

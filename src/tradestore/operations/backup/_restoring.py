@@ -142,6 +142,8 @@ def _to_file(errand: _Errand, target: Engine) -> RestoreReport:
     if path is None or path.is_dir():
         msg = f"{masked(target.url)} names no file that could be restored: give one, such as sqlite:///tradesv3.sqlite."
         raise BackupError(msg)
+    # Of a link, what it leads to is replaced: that is what bots have open.
+    path = path.resolve()
     if path.exists() and not errand.force:
         raise TargetNotEmpty(_taken(f"{path} is there already", "the file is kept beside as .before-restore"))
     if errand.manifest.kind is not Kind.SQLITE:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tradestore._clock import as_naive_utc, utc_now
@@ -61,7 +62,7 @@ def apply_repair(place: Place, plan: RepairPlan, *, backup_folder: Path | None =
         batch, done_at = str(uuid4()), utc_now()
         write = _Log(batch, done_at, backup)
         if any(step.changes for step in plan.steps):
-            store.run(lambda session: _change_rows(session, plan, write))
+            _do_all_or_nothing(store, plan, write)
         for step in plan.steps:
             for setting in step.settings:
                 apply_setting(store.engine, setting)
@@ -129,6 +130,18 @@ class _Log:
 
     def _write(self, session: Session, **values: Any) -> None:
         session.execute(insert(_LOG).values(**self._common, **values))
+
+
+def _do_all_or_nothing(store: Store, plan: RepairPlan, log: _Log) -> None:
+    try:
+        store.run(lambda session: _change_rows(session, plan, log))
+    except IntegrityError as e:
+        reason = " ".join(str(e.orig).split())
+        msg = (
+            f"The database does not take a row as it would be ({reason}): another row is like that already, or it "
+            "refers to one that is not there. Nothing was changed: look at both rows first."
+        )
+        raise RepairError(msg) from e
 
 
 def _change_rows(session: Session, plan: RepairPlan, log: _Log) -> None:

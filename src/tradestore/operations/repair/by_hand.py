@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from tradestore._clock import as_naive_utc, utc_now
 from tradestore._plain_twin import plain_trade
+from tradestore._record import cut
 from tradestore.accounting._decimal import exact, multiply
 from tradestore.exceptions import InvalidValue, TradeStoreError
 from tradestore.local_order import LocalOrder
@@ -60,7 +61,7 @@ def plan_close_trade(
         trade_id: Which trade.
         rate: At which it was closed, in stake currency.
         date: When (UTC); now if not given.
-        reason: Is kept as the exit's reason.
+        reason: Is kept as the exit's reason, cut to what fits.
         fee: Ratio of the fee of the exit (0.001 is 0.1 %); the trade's own if not given.
 
     Raises:
@@ -71,11 +72,16 @@ def plan_close_trade(
     if not rate > 0 or rate == float("inf"):
         msg = f"The rate must be above 0, but was {rate!r}. Nothing was changed."
         raise InvalidValue(msg)
-    closed_at = as_naive_utc(date or utc_now())
+    closed_at, reason = as_naive_utc(date or utc_now()), cut(reason) or ""
     with _bench(place) as bench:
         trade = _trade(bench, trade_id, is_open=True)
         if closed_at < trade["open_date"]:
             msg = f"Trade {trade_id} was opened at {trade['open_date']} UTC, after {closed_at}. Nothing was changed."
+            raise InvalidValue(msg)
+        filled = [order["order_filled_date"] for order in orders_of(bench, trade_id) if order["filled"]]
+        last = max(filter(None, filled), default=closed_at)
+        if closed_at < last:
+            msg = f"An order of trade {trade_id} was filled at {last} UTC, after {closed_at}. Nothing was changed."
             raise InvalidValue(msg)
         _end_waiting_orders(bench, trade_id)
         if fee is not None:
@@ -155,7 +161,7 @@ def plan_delete_trade(place: Place, trade_id: int) -> RepairPlan:
         return bench.plan()
 
 
-def plan_edit_trade(place: Place, trade_id: int, **fields: Any) -> RepairPlan:
+def plan_edit_trade(place: Place, trade_id: int, /, **fields: Any) -> RepairPlan:
     """Plan to change fields of a trade; its totals follow.
 
     Args:
@@ -177,7 +183,7 @@ def plan_edit_trade(place: Place, trade_id: int, **fields: Any) -> RepairPlan:
         return bench.plan()
 
 
-def plan_edit_order(place: Place, order_id: int, **fields: Any) -> RepairPlan:
+def plan_edit_order(place: Place, order_id: int, /, **fields: Any) -> RepairPlan:
     """Plan to change fields of an order; the totals of its trade follow.
 
     Args:

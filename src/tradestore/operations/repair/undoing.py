@@ -25,6 +25,8 @@ __all__ = ["LoggedRepair", "UndoReport", "forget_repairs", "repair_history", "un
 
 _Entry = Row[Any]
 _LOG: Final[Any] = RepairEntry.__table__
+_OF_MISSING_TRADES: Final = frozenset({"O01", "S09", "L06"})
+"""The findings whose rows referred to no trade before they were repaired."""
 _IN_ORDER: Final = select(_LOG).order_by(_LOG.c.id)
 
 
@@ -211,6 +213,8 @@ def _undo_row(rows: StoredRows, entry: _Entry) -> None:
             "later repairs first, or correct the row by hand."
         )
         raise RepairError(msg)
+    if entry.finding not in _OF_MISSING_TRADES:
+        _refuse_missing_trade(rows, entry)
     if entry.before is None:
         rows.delete(table, key)
     elif entry.after is None:
@@ -218,6 +222,17 @@ def _undo_row(rows: StoredRows, entry: _Entry) -> None:
     else:
         before, after = row_of(entry.before), row_of(entry.after)
         rows.update(table, key, {name: value for name, value in before.items() if repr(value) != repr(after[name])})
+
+
+def _refuse_missing_trade(rows: StoredRows, entry: _Entry) -> None:
+    """Refuse to bring back a row of a trade that was there then, and was deleted or archived since."""
+    trade_id = None if entry.before is None else row_of(entry.before).get("ft_trade_id")
+    if trade_id is not None and not rows.select("trades", KEY, trade_id):
+        msg = (
+            f"The repair {entry.batch} cannot be undone: the trade {trade_id} that {entry.table_name} {_key(entry)} "
+            "belongs to is not there any more. Nothing was changed: put the trade back first, if it was archived."
+        )
+        raise RepairError(msg)
 
 
 def _key(entry: _Entry) -> Any:

@@ -26,6 +26,7 @@ class ReportScope:
         stake_currency: All of them are in it; empty without trades.
         capital: Own money at the start, None where unknown.
         made_at: When the database was read.
+        archived: How many such trades, by the day of closing, are in an archive, and so in no figure.
     """
 
     since: datetime | None
@@ -34,6 +35,7 @@ class ReportScope:
     stake_currency: str
     capital: float | None
     made_at: datetime
+    archived: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

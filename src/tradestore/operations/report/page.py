@@ -97,7 +97,8 @@ def scope_text(scope: ReportScope) -> str:
         parts.append(f"closed before {moment(scope.until)} UTC")
     if scope.stake_currency:
         parts.append(f"in {scope.stake_currency}")
-    return f"{', '.join(parts)}. Read on {moment(scope.made_at)} UTC."
+    left_out = f" {whole(scope.archived)} archived trades are not in it." if scope.archived else ""
+    return f"{', '.join(parts)}. Read on {moment(scope.made_at)} UTC.{left_out}"
 
 
 def _header(figures: ReportFigures, title: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, false, func, or_, select
 
 from tradestore._clock import as_naive_utc, as_utc, utc_now
-from tradestore._performance import orders_table, trades_table
+from tradestore._performance import archived_table, orders_table, trades_table
 from tradestore._plain_twin import plain_trade
 from tradestore.accounting._decimal import exact_sum
 from tradestore.exceptions import InvalidValue
@@ -64,6 +64,7 @@ def read_figures(
         conditions += of_currency
         tally, fees = _closed(connection, [*conditions, *_between(since, until)], capital, progress)
         positions = tuple(_open_positions(connection, conditions))
+        archived = _archived(connection, since, until, pair, currency)
     scope = ReportScope(
         since=None if since is None else as_utc(since),
         until=None if until is None else as_utc(until),
@@ -71,8 +72,25 @@ def read_figures(
         stake_currency=currency,
         capital=capital,
         made_at=made_at,
+        archived=archived,
     )
     return _figures(scope, tally, fees, positions)
+
+
+def _archived(
+    connection: Connection, since: datetime | None, until: datetime | None, pair: str | None, currency: str
+) -> int:
+    """Count trades that are in an archive: of them only sums are known, from which no curve can be drawn."""
+    table = archived_table()
+    conditions = [
+        column == value for column, value in ((table.c.pair, pair), (table.c.stake_currency, currency)) if value
+    ]
+    if since is not None:
+        first_day = as_utc(since).replace(hour=0, minute=0, second=0, microsecond=0)
+        conditions.append(table.c.closed_on >= first_day)
+    if until is not None:
+        conditions.append(table.c.closed_on < until)
+    return int(connection.scalar(select(func.sum(table.c.trades)).where(*conditions)) or 0)
 
 
 def _figures(scope: ReportScope, tally: Tally, fees: float, positions: tuple[OpenPosition, ...]) -> ReportFigures:
