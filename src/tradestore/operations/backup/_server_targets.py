@@ -47,11 +47,11 @@ def beside(target: Engine) -> Iterator[Engine]:
 
 def take_over(target: Engine, place: Engine) -> None:
     """Let the tables of a place be those of the target, in one step; those of the same names are dropped."""
-    if family(target) == "postgresql":
-        with _dependents_told():
+    with _dependents_told():
+        if family(target) == "postgresql":
             _move_between_schemas(target)
-    else:
-        _move_between_databases(target, place)
+        else:
+            _move_between_databases(target, place)
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def _dependents_told() -> Iterator[None]:
         reason = " ".join(str(e.orig).split())
         msg = (
             f"The tables could not be replaced ({reason}). Nothing was changed: drop what depends on them, such as "
-            "views, restore, and make it again."
+            "views and triggers, restore, and make it again."
         )
         raise BackupError(msg) from e
 
