@@ -1,6 +1,5 @@
 """Backups of encrypted stores: under the store's key at every moment, and restored by it only."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -161,4 +160,4 @@ def test_encrypted_file_in_use_is_not_replaced(made: Backup, secret_url: str, be
             restore(made.path, secret_url, force=True)
     database.close()
     assert content_hash(secret_url) == before
-    assert not [name for name in os.listdir(made.path.parent.parent) if "before-restore" in name]
+    assert not list(made.path.parent.parent.glob("*before-restore*"))

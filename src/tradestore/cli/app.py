@@ -89,11 +89,9 @@ class _Commands(TyperGroup):
             _end(e, ExitCode.BUSY)
         except TradeStoreError as e:
             _end(e, ExitCode.REFUSED)
-        except DBAPIError as e:
+        except _database_errors() as e:
             # What has no meaning of its own in our terms, such as a damaged file; the statement would fill the screen.
-            _end(e.orig or e, ExitCode.REFUSED)
-        except driver_errors() as e:
-            _end(e, ExitCode.REFUSED)
+            _end(getattr(e, "orig", None) or e, ExitCode.REFUSED)
         except OSError as e:
             if e.errno == errno.EPIPE:
                 _silence_output()
@@ -227,6 +225,10 @@ def _silence_output() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    return (DBAPIError, *driver_errors())
 
 
 def _end(error: BaseException, code: ExitCode) -> NoReturn:

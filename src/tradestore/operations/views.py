@@ -16,7 +16,7 @@ from tradestore.exceptions import OperationalException
 from tradestore.operations._view_columns import ReadView, views_on
 from tradestore.operations.opening import Place, open_to_change, open_to_read
 
-__all__ = ["ViewState", "create_views", "drop_views", "list_views"]
+__all__ = ["ViewState", "create_views", "drop_views", "list_views", "views_set_aside"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +99,18 @@ def list_views(place: Place) -> list[ViewState]:
     with open_to_read(place) as store, meaningful_errors(), store.engine.connect() as connection:
         present = _present(connection)
         return [_state(view, is_there=view.name in present) for view in views_on(connection.dialect.name)]
+
+
+@contextmanager
+def views_set_aside(connection: Connection) -> Iterator[None]:
+    """Drop the views that are there until the end of the block, so that tables can be replaced under them."""
+    present = _present(connection)
+    views = [view for view in views_on(connection.dialect.name) if view.name in present]
+    for view in views:
+        connection.execute(_DropView(view))
+    yield
+    for view in views:
+        connection.execute(_CreateView(view))
 
 
 class _CreateView(ExecutableDDLElement):

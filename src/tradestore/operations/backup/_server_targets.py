@@ -13,6 +13,7 @@ from tradestore.exceptions import BackupError
 from tradestore.models import open_engine
 from tradestore.operations._endpoints import family
 from tradestore.operations.backup._scratch import scratch_database
+from tradestore.operations.views import views_set_aside
 
 __all__ = ["beside", "take_over"]
 
@@ -89,7 +90,7 @@ def _schema_beside(target: Engine) -> Iterator[Engine]:
 
 
 def _move_between_schemas(target: Engine) -> None:
-    with target.begin() as connection:
+    with target.begin() as connection, views_set_aside(connection):
         schema = str(connection.scalar(select(func.current_schema())))
         names = inspect(connection).get_table_names(schema=_SCHEMA)
         enums = connection.scalars(_ENUMS, {"schema": _SCHEMA}).all()
