@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
@@ -15,12 +15,15 @@ from tradestore._schema_lock import alone
 from tradestore._sqlite_files import SqliteDriver, create_private, driver_of
 from tradestore.exceptions import MigrationError
 
-__all__ = ["back_up_file", "fault_of", "file_of", "keep", "write_copy"]
+__all__ = ["back_up_file", "damage_of", "fault_of", "file_of", "keep", "write_copy"]
 
 logger = logging.getLogger(__name__)
 
 _UNHARMFUL: Final = ("ok", "NULL value in ", "CHECK constraint failed in ")
 """How SQLite's findings begin that are about values, which a copy has as well, and not about a damaged file."""
+
+_PAGES: Final = 4096
+"""How many are copied at once: between two times others may run, and Ctrl-C is heard."""
 
 _STATISTICS: Final = "sqlite_stat"
 """How the tables of SQLite's planner begin: SQLCipher writes no copy of them, and ANALYZE makes new ones."""
@@ -101,12 +104,25 @@ def _names(file: Path, label: str) -> tuple[Path | None, Path]:
     raise AssertionError
 
 
-def write_copy(driver: SqliteDriver, source: Any, part: Path) -> None:
-    """Copy what a connection sees into a new file that its owner alone may read, encrypted if the source is."""
+def write_copy(
+    driver: SqliteDriver, source: Any, part: Path, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Copy what a connection sees into a new file that its owner alone may read, encrypted if the source is.
+
+    Args:
+        driver: Of the connection.
+        source: The connection. Without a transaction, the copying begins anew whenever others write.
+        part: The file to make.
+        progress: Called with how many pages are done, and how many there are.
+    """
     create_private(part)
     with closing(driver.open(part, "mode=rw")) as target:
         target.execute("PRAGMA journal_mode = OFF")
-        source.backup(target)
+        if progress is None:
+            source.backup(target)
+        else:
+            tell = progress
+            source.backup(target, pages=_PAGES, sleep=0, progress=lambda _, left, total: tell(total - left, total))
 
 
 def _refuse_faulty(driver: SqliteDriver, part: Path, source: Any, file: Path) -> None:
@@ -128,10 +144,8 @@ def fault_of(driver: SqliteDriver, backup: Path, source: Any) -> str | None:
     """
     try:
         with closing(driver.open(backup, "mode=ro&immutable=1")) as copy:
-            findings = [finding for (finding,) in copy.execute("PRAGMA integrity_check")]
-            faults = [finding for finding in findings if not finding.startswith(_UNHARMFUL)]
-            if faults:
-                return f"SQLite finds it damaged ({faults[0]})"
+            if damage := damage_of(copy):
+                return f"SQLite finds it damaged ({damage})"
             schemas = [set(each.execute(_SCHEMA)) for each in (source, copy)]
             if schemas[0] != schemas[1]:
                 return "it has other tables"
@@ -143,6 +157,12 @@ def fault_of(driver: SqliteDriver, backup: Path, source: Any) -> str | None:
     except driver.error as e:
         return f"it cannot be read ({e})"
     return None
+
+
+def damage_of(connection: Any) -> str | None:
+    """Return the first thing that SQLite finds damaged in a file, None if there is nothing."""
+    findings = [finding for (finding,) in connection.execute("PRAGMA integrity_check")]
+    return next((finding for finding in findings if not finding.startswith(_UNHARMFUL)), None)
 
 
 def keep(part: Path, name: Path) -> None:

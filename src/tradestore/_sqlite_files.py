@@ -2,6 +2,8 @@
 
 import os
 import re
+import sqlite3
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +16,17 @@ from sqlalchemy import URL, Connection, Engine, event
 
 from tradestore._fork import in_every_child
 
-__all__ = ["SqliteDriver", "create_private", "create_privately", "driver_of", "is_encrypted", "with_quoted_key"]
+__all__ = [
+    "SqliteDriver",
+    "create_private",
+    "create_privately",
+    "driver_errors",
+    "driver_of",
+    "is_encrypted",
+    "key_of",
+    "url_of",
+    "with_quoted_key",
+]
 
 _CIPHER: Final = "pysqlcipher"
 _NOT_A_FILE: Final = re.compile(r"[?&](?:mode=(?:memory|ro|rw)|immutable=1|vfs=[^&]*)(?:&|$)")
@@ -68,13 +80,43 @@ def with_quoted_key(url: URL) -> URL:
     Raises:
         ImportError: If SQLCipher is not installed.
     """
-    if not is_encrypted(url) or '"' not in (url.password or ""):
+    if not is_encrypted(url) or '"' not in (url.password or "") or _dialect_quotes(url):
         return url
+    return url.set(password=str(url.password).replace('"', '""'))
+
+
+def key_of(engine: Engine) -> str | None:
+    """Return the key of an engine's file as its owner knows it; None if the file is not encrypted."""
+    if not is_encrypted(engine.url):
+        return None
+    key = str(engine.url.password)
+    return key.replace('""', '"') if '"' in key and not _dialect_quotes(engine.url) else key
+
+
+def url_of(file: Path, key: str | None) -> URL:
+    """Return the URL of a file.
+
+    Args:
+        file: Its path.
+        key: With which SQLCipher encrypts it; None for a plain one.
+    """
+    if key is None:
+        return URL.create("sqlite", database=str(file))
+    # Without a name, even an empty one, SQLAlchemy would write the URL without its password.
+    return URL.create("sqlite+pysqlcipher", username="", password=key, database=str(file))
+
+
+def driver_errors() -> tuple[type[Exception], ...]:
+    """Return what the drivers raise that are in use: SQLCipher's errors are no kind of Python's own."""
+    cipher: Any = sys.modules.get("sqlcipher3")
+    return (sqlite3.Error,) if cipher is None else (sqlite3.Error, cipher.Error)
+
+
+def _dialect_quotes(url: URL) -> bool:
     kind: Any = url.get_dialect()
     listener = _Listener()
     kind(dbapi=kind.import_dbapi()).on_connect_url(url.set(password='"'))(listener)  # noqa: S106 - any
-    is_quoted = any('""""' in statement for statement in listener.heard)
-    return url if is_quoted else url.set(password=str(url.password).replace('"', '""'))
+    return any('""""' in statement for statement in listener.heard)
 
 
 def create_private(file: Path) -> None:

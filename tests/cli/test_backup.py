@@ -150,5 +150,6 @@ class TestWithFile:
             "sha256",
             "content",
             "verified",
+            "left_out",
         }
         assert set(document["result"]["manifest"]["verified"]) == {"restored", "how", "findings"}

@@ -122,7 +122,11 @@ def test_password_is_in_no_process_no_manifest_and_no_message(
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             seen.append(" ".join(map(str, args[0])).encode())
-            seen.extend(Path(f"/proc/{self.pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
+            words = Path(f"/proc/{self.pid}/cmdline")
+            # They are there a moment after the program is.
+            while not words.read_bytes() and self.poll() is None:
+                pass
+            seen.extend([words.read_bytes(), words.with_name("environ").read_bytes()])
 
     monkeypatch.setattr(subprocess, "Popen", Watched)
     made = back_up(store_url, folder)

@@ -6,15 +6,18 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import inspect
 
 from tests.builders import store, trade_with_entry
-from tests.migrations.kills import Point, finishes, points_of
+from tests.migrations.kills import Point, finishes, points_of, spread
+from tests.operations.furniture import furnish, plain_engine, tell
 from tradestore import Trade, init_db
 from tradestore.operations.backup import back_up, list_backups, restore, verify_backup
 from tradestore.operations.content import content_hash
 
 Choice = Callable[[list[Point]], list[Point]]
-FEW = 15
+FEW = 6
+FEW_ON_SERVERS = 3
 LOCK = ".tradestore-backup.lock"
 
 
@@ -39,6 +42,37 @@ def chosen(request: pytest.FixtureRequest) -> Choice:
 
 def _back_up(folder: Path, url: str) -> None:
     back_up(url, folder, keep=2)
+
+
+@pytest.mark.needs("networked", "first_driver")
+def test_killed_restore_on_a_server(
+    small_url: str, store_url: str, tmp_path: Path, request: pytest.FixtureRequest, note_kills: Callable[..., None]
+) -> None:
+    """The target is what it was, or complete, and the next restore clears away what was left beside it."""
+    made = back_up(small_url, tmp_path / "backups")
+    furnish(store_url, trades=2, own=False)
+    before = content_hash(store_url)
+    work = partial(_restore, made.path)
+    every = points_of(work, store_url)
+    assert content_hash(store_url) == made.manifest.content
+    # The tables take their places in the last steps.
+    few = [*spread(every[:-8], FEW_ON_SERVERS), *spread(every[-8:], FEW_ON_SERVERS)]
+    points = every if request.config.getoption("thorough") else few
+    tell(store_url, "UPDATE trades SET exit_reason = 'later'")
+    before = content_hash(store_url)
+    assert before != made.manifest.content
+    for point in points:
+        assert not finishes(work, store_url, point), point
+        found = content_hash(store_url)
+        assert found in [before, made.manifest.content], point
+        if found != before:
+            tell(store_url, "UPDATE trades SET exit_reason = 'later'")
+    restore(made.path, store_url, force=True)
+    assert content_hash(store_url) == made.manifest.content
+    with plain_engine(store_url) as engine:
+        places = inspect(engine).get_schema_names()
+    assert not [name for name in places if "_scratch_" in name or "_restore" in name]
+    note_kills("restores", len(points), len(every))
 
 
 def _restore(backup: Path, url: str) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from tests.capabilities import Backend
 from tests.operations.furniture import furnish, plain_engine, tell
 from tradestore import Trade, init_db
 from tradestore.exceptions import BackupError, DatabaseBusy, TargetNotEmpty, TransferConflict, TransferError
 from tradestore.operations.backup import Backup, back_up, restore, verify_backup
 from tradestore.operations.content import content_hash
+from tradestore.operations.views import create_views, list_views
 
 NewUrl = Callable[[], str]
 
@@ -110,6 +112,59 @@ def test_dump_replaces_what_is_there_in_one_statement(store_url: str, tmp_path: 
     assert content_hash(store_url) == dump.manifest.content
 
 
+@pytest.mark.needs("networked", "sets", "first_driver")
+def test_dump_without_views_and_triggers_says_so(store_url: str, other_url: str, tmp_path: Path) -> None:
+    """The library's own views are made again, and the others are named."""
+    furnish(store_url, trades=2, own=False)
+    views = [f"view {view.name}" for view in create_views(store_url)]
+    tell(
+        store_url,
+        "CREATE VIEW winners AS SELECT id FROM trades",
+        "CREATE TRIGGER stamp BEFORE UPDATE ON trades FOR EACH ROW SET NEW.exit_reason = 'by a trigger'",
+    )
+    dump = back_up(store_url, tmp_path / "backups")
+    assert sorted(dump.manifest.left_out) == sorted([*views, "view winners", "trigger stamp"])
+    assert restore(dump.path, other_url).left_out == ("view winners", "trigger stamp")
+    assert all(view.is_there for view in list_views(other_url))
+    before = content_hash(store_url)
+    with pytest.raises(BackupError, match=r"could not be replaced.*Nothing was changed: drop.*triggers"):
+        restore(dump.path, store_url, force=True)
+    assert content_hash(store_url) == before
+    tell(store_url, "DROP TRIGGER stamp")
+    assert restore(dump.path, store_url, force=True).left_out == ("trigger stamp",)
+    with plain_engine(store_url) as engine, engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM winners")) == before.tables["trades"].rows
+
+
+@pytest.mark.needs("networked", "first_driver")
+def test_read_views_stay_over_tables_that_are_replaced(made: Backup, store_url: str) -> None:
+    furnish(store_url, trades=2, own=False)
+    create_views(store_url)
+    assert restore(made.path, store_url, force=True).left_out == ()
+    assert content_hash(store_url) == made.manifest.content
+    assert all(view.is_there for view in list_views(store_url))
+    with plain_engine(store_url) as engine, engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM v_trades_1")) == 8
+
+
+@pytest.mark.needs("persistent", "first_driver")
+def test_views_and_triggers_that_do_not_go_along_are_named(
+    source_url: str, store_url: str, tmp_path: Path, new_file: NewUrl, backend: Backend
+) -> None:
+    """From a file to a file all goes along."""
+    views = create_views(source_url)
+    tell(
+        source_url,
+        "CREATE VIEW winners AS SELECT id FROM trades",
+        "CREATE TRIGGER stamp AFTER DELETE ON trades BEGIN SELECT 1; END",
+    )
+    made = back_up(source_url, tmp_path / "backups")
+    assert made.manifest.left_out == ()
+    report = restore(made.path, store_url)
+    assert report.left_out == (("view winners", "trigger stamp") if backend.networked else ())
+    assert [view.is_there for view in list_views(store_url)] == [True] * len(views)
+
+
 def test_replaced_file_is_kept_beside_with_its_newest_rows(made: Backup, new_file: NewUrl, tmp_path: Path) -> None:
     """Those that were in its log still come along, and no log is left to be taken for the new file's."""
     target = new_file()
@@ -160,6 +215,22 @@ def test_file_in_use_is_refused(made: Backup, source_url: str, mode: str) -> Non
             restore(made.path, source_url, force=True)
     assert content_hash(source_url) == before
     assert not list(Path(file).parent.glob("*before-restore*"))
+
+
+@pytest.mark.parametrize("journal", ["delete", "truncate", "persist"])
+def test_idle_reader_without_a_log_writes_nothing_that_is_lost(made: Backup, source_url: str, journal: str) -> None:
+    """Nobody can notice it; but SQLite refuses its next write, as the file that it has open lost its name."""
+    before = made.manifest.content
+    file = source_url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(file, isolation_level=None)) as idle:
+        idle.execute(f"PRAGMA journal_mode = {journal}")
+        idle.execute("UPDATE trades SET exit_reason = 'before' WHERE id = 3")
+        kept = restore(made.path, source_url, force=True).kept
+        replaced = content_hash(f"sqlite:///{kept}")
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            idle.execute("UPDATE trades SET exit_reason = 'after' WHERE id = 3")
+    assert content_hash(source_url) == before
+    assert content_hash(f"sqlite:///{kept}") == replaced
 
 
 def test_open_store_is_in_use(made: Backup, source_url: str) -> None:

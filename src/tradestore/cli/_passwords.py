@@ -14,6 +14,8 @@ from typing import Annotated, Any, Final
 import typer
 from typer.main import get_command
 
+from tradestore._engine import read_url
+from tradestore._sqlite_files import is_encrypted
 from tradestore.cli._answers import tell
 from tradestore.exceptions import InvalidValue
 from tradestore.operations.passwords import (
@@ -26,8 +28,10 @@ from tradestore.operations.passwords import (
 
 __all__ = [
     "NewKeyFile",
+    "StoreKeyFile",
     "add_password_options",
     "new_key",
+    "store_key",
     "url_with_its_password",
     "warn_of_visible_passwords",
     "without_passwords",
@@ -38,6 +42,7 @@ _URL_OF_FILE: Final = "tradestore.url_of_file"
 _PASSWORD: Final = "tradestore.password"  # noqa: S105 - where it is kept
 _PASSWORD_VARIABLE: Final = "TRADESTORE_DB_PASSWORD"  # noqa: S105 - its name
 _NEW_KEY_VARIABLE: Final = "TRADESTORE_NEW_PASSWORD"
+_STORE_KEY_VARIABLE: Final = "TRADESTORE_STORE_KEY"
 _VISIBLE: Final = re.compile(
     r"(?<=://)(?![^\s:/]*:(?:\*\*\*|KEY|password)@)[^\s/:]*:\S+@|(?<=[?&])(?:password|passwd|sslpassword)=[^&\s]+",
     re.IGNORECASE,
@@ -53,6 +58,15 @@ NewKeyFile = Annotated[
         f"{_NEW_KEY_VARIABLE}.",
     ),
 ]
+StoreKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--store-key-file",
+        metavar="FILE",
+        help="A file whose only line is the key of the encrypted store that was backed up; - asks for it, or reads it "
+        f"from a pipe. Without it: {_STORE_KEY_VARIABLE}, else the key of the URL.",
+    ),
+]
 
 
 def add_password_options(commands: Mapping[str, Any]) -> None:
@@ -65,12 +79,12 @@ def add_password_options(commands: Mapping[str, Any]) -> None:
             command.params[places[0] : places[0]] = _options()
 
 
-def url_with_its_password(context: typer.Context, value: str) -> str:
+def url_with_its_password(context: typer.Context, value: str | None) -> str | None:
     """Return the URL that a command is called with: from a file if there is one, and with the password besides.
 
     Args:
         context: Of the command.
-        value: Of ``--db-url``, or of its variable.
+        value: Of ``--db-url``, or of its variable; None where a command needs none.
 
     Raises:
         InvalidDatabaseUrl: If the URL cannot be read, or takes no password.
@@ -79,6 +93,8 @@ def url_with_its_password(context: typer.Context, value: str) -> str:
     if _URL_OF_FILE in context.meta and "COMMANDLINE" in str(context.get_parameter_source(_URL)):
         msg = "--db-url and --db-url-file cannot both be given."
         raise typer.BadParameter(msg)
+    if url is None:
+        return None
     given, variable = context.meta.get(_PASSWORD), os.environ.get(_PASSWORD_VARIABLE)
     if given is not None:
         return url_with_password(url, given)
@@ -104,6 +120,30 @@ def new_key(file: Path | None) -> str:
         msg = f"There is no new key: give --new-password-file, or set {_NEW_KEY_VARIABLE}."
         raise InvalidValue(msg)
     return _secret_of(file or Path("-"), "New key", twice=True)
+
+
+def store_key(file: Path | None, db_url: str | None) -> str | None:
+    """Return the key of the store that a backup is of.
+
+    Args:
+        file: Where it stands; None for the variable, or for asking if there is somebody.
+        db_url: With a key that will do as well.
+
+    Returns:
+        The key; None for that of the URL.
+
+    Raises:
+        InvalidValue: If there is none.
+        OSError: If the file cannot be read.
+    """
+    if file is None and (found := os.environ.get(_STORE_KEY_VARIABLE)):
+        return found
+    if file is None and db_url is not None and is_encrypted(read_url(db_url)):
+        return None
+    if file is None and not sys.stdin.isatty():
+        msg = f"The backup is of an encrypted store: give --store-key-file, or set {_STORE_KEY_VARIABLE}."
+        raise InvalidValue(msg)
+    return _secret_of(file or Path("-"), "Key of the store that was backed up")
 
 
 def without_passwords(text: str) -> str:

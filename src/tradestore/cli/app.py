@@ -2,7 +2,6 @@
 
 import errno
 import os
-import sqlite3
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
@@ -13,6 +12,7 @@ import typer
 from sqlalchemy.exc import DBAPIError
 from typer.core import TyperGroup
 
+from tradestore._sqlite_files import driver_errors
 from tradestore.cli._answers import console, tell
 from tradestore.cli._passwords import add_password_options, warn_of_visible_passwords, without_passwords
 from tradestore.cli.commands import (
@@ -89,7 +89,7 @@ class _Commands(TyperGroup):
             _end(e, ExitCode.BUSY)
         except TradeStoreError as e:
             _end(e, ExitCode.REFUSED)
-        except (DBAPIError, sqlite3.Error) as e:
+        except _database_errors() as e:
             # What has no meaning of its own in our terms, such as a damaged file; the statement would fill the screen.
             _end(getattr(e, "orig", None) or e, ExitCode.REFUSED)
         except OSError as e:
@@ -225,6 +225,10 @@ def _silence_output() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    return (DBAPIError, *driver_errors())
 
 
 def _end(error: BaseException, code: ExitCode) -> NoReturn:

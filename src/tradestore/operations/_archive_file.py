@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import URL, Connection, Engine, func, insert, inspect, select
+from sqlalchemy import Connection, Engine, func, insert, inspect, select
 
 from tradestore._archive_model import Archive
 from tradestore._clock import utc_now
 from tradestore._engine import take_write_lock
 from tradestore._performance import trades_table
+from tradestore._sqlite_files import key_of, url_of
 from tradestore.exceptions import ArchiveError
 from tradestore.key_value_store import KeyValueStoreModel
 from tradestore.migrations import current
@@ -48,7 +49,8 @@ def new_or_existing_archive(store: Engine, file: Path) -> Iterator[Engine]:
 def existing_archive(store: Engine, file: Path) -> Iterator[Engine]:
     """Open an archive that is there; arguments and errors as for :func:`new_or_existing_archive`."""
     _refuse_same(store, file)
-    url = URL.create("sqlite", database=str(file.absolute()))
+    # What was encrypted stays so.
+    url = url_of(file.absolute(), key_of(store))
     engine = open_engine(url.render_as_string(hide_password=False))
     refuse_unusable_file(engine.url, is_reader=False)
     try:

@@ -16,7 +16,7 @@ from tradestore._errors import meaningful_errors
 from tradestore._extras import load_extra
 from tradestore._row_digest import sqlite_columns_of
 from tradestore._sqlite_backup import back_up_file, fault_of, file_of, keep
-from tradestore._sqlite_files import SqliteDriver, create_private, driver_of, is_encrypted
+from tradestore._sqlite_files import SqliteDriver, create_private, driver_of, is_encrypted, url_of
 from tradestore.exceptions import DatabaseBusy, EncryptionError, InvalidValue
 from tradestore.models import open_engine, present_tables
 from tradestore.operations.opening import file_of_url, refuse_unusable_file
@@ -56,7 +56,7 @@ def url_with_key(file: Path, key: str) -> str:
         file: Its path.
         key: Any text but the empty one; it is escaped here.
     """
-    return _encrypted(file, key).render_as_string(hide_password=False)
+    return url_of(file, key).render_as_string(hide_password=False)
 
 
 def encrypt(db_url: str, target: Path, key: str) -> Encryption:
@@ -78,7 +78,7 @@ def encrypt(db_url: str, target: Path, key: str) -> Encryption:
     """
     _refuse_no_key(key)
     load_extra("sqlcipher3", "sqlcipher")
-    source, written = check_url(db_url), _encrypted(target, key)
+    source, written = check_url(db_url), url_of(target, key)
     _refuse_other_kind(source, encrypted=False)
     return _export(source, written, cipher=written)
 
@@ -97,7 +97,7 @@ def decrypt(db_url: str, target: Path) -> Encryption:
     """
     source = check_url(db_url)
     _refuse_other_kind(source, encrypted=True)
-    return _export(source, URL.create("sqlite", database=str(target)), cipher=source)
+    return _export(source, url_of(target, None), cipher=source)
 
 
 def rekey(db_url: str, new_key: str) -> Encryption:
@@ -265,11 +265,6 @@ def _refuse_other_kind(url: URL, *, encrypted: bool) -> None:
         form = "a file that SQLCipher encrypts, sqlite+pysqlcipher://:KEY@/FILE" if encrypted else "sqlite:///FILE"
         msg = f"{masked(url)} cannot be the source of this: give the URL of {form}."
         raise EncryptionError(msg)
-
-
-def _encrypted(file: Path, key: str) -> URL:
-    # Without a name, even an empty one, SQLAlchemy would write the URL without its password.
-    return URL.create("sqlite+pysqlcipher", username="", password=key, database=str(file))
 
 
 def _quoted(name: str) -> str:

@@ -1,6 +1,6 @@
 """Views for dashboards and scripts: columns with plain names that stay as they are whatever becomes of the tables."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from tradestore.exceptions import OperationalException
 from tradestore.operations._view_columns import ReadView, views_on
 from tradestore.operations.opening import Place, open_to_change, open_to_read
 
-__all__ = ["ViewState", "create_views", "drop_views", "list_views"]
+__all__ = ["ViewState", "create_views", "drop_views", "list_views", "views_set_aside"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +38,12 @@ class ViewState:
     is_changed: bool = False
 
 
-def create_views(place: Place) -> list[ViewState]:
+def create_views(place: Place, *, only: Collection[str] | None = None) -> list[ViewState]:
     """Make the views that are not there yet; those that are stay as they are.
 
     Args:
         place: A database URL, or the database that is open.
+        only: The names of those to be made; all of them if None.
 
     Returns:
         All of them.
@@ -55,10 +56,11 @@ def create_views(place: Place) -> list[ViewState]:
     with open_to_change(place) as store, _changing(store.engine) as connection:
         present = _present(connection)
         views = views_on(connection.dialect.name)
+        made = {view.name for view in views if only is None or view.name in only} - present
         for view in views:
-            if view.name not in present:
+            if view.name in made:
                 connection.execute(_CreateView(view))
-        return [_state(view, is_there=True, is_changed=view.name not in present) for view in views]
+        return [_state(view, is_there=view.name in present | made, is_changed=view.name in made) for view in views]
 
 
 def drop_views(place: Place) -> list[ViewState]:
@@ -97,6 +99,18 @@ def list_views(place: Place) -> list[ViewState]:
     with open_to_read(place) as store, meaningful_errors(), store.engine.connect() as connection:
         present = _present(connection)
         return [_state(view, is_there=view.name in present) for view in views_on(connection.dialect.name)]
+
+
+@contextmanager
+def views_set_aside(connection: Connection) -> Iterator[None]:
+    """Drop the views that are there until the end of the block, so that tables can be replaced under them."""
+    present = _present(connection)
+    views = [view for view in views_on(connection.dialect.name) if view.name in present]
+    for view in views:
+        connection.execute(_DropView(view))
+    yield
+    for view in views:
+        connection.execute(_CreateView(view))
 
 
 class _CreateView(ExecutableDDLElement):

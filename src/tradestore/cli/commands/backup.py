@@ -11,11 +11,13 @@ from typer import Argument, Option
 
 from tradestore.cli._answers import answer, bar_of, confirmed
 from tradestore.cli._arguments import AsJson, DatabaseUrl, Yes
+from tradestore.cli._passwords import StoreKeyFile, store_key, url_with_its_password
 from tradestore.exceptions import BackupError
 from tradestore.operations.backup import (
     Backup,
     Compression,
     Format,
+    Kind,
     Progress,
     back_up,
     existing,
@@ -67,6 +69,8 @@ def backup(
     def show(console: Console) -> None:
         console.print(f"{made.path}: {made.manifest.content.rows} rows, {decimal(made.manifest.size)}")
         console.print(f"It was {made.manifest.verified.how}.")
+        if made.manifest.left_out:
+            console.print(f"It has no views and triggers: {', '.join(made.manifest.left_out)}.")
         if made.manifest.verified.findings:
             console.print(f"The doctor has {made.manifest.verified.findings} findings: see `tradestore doctor`.")
 
@@ -97,17 +101,20 @@ def backups(
 
 def backup_verify(
     file: BackupFile,
-    server: Annotated[
+    db_url: Annotated[
         str | None,
         Option(
             "--db-url",
             "-d",
             envvar="TRADESTORE_DB_URL",
             metavar="URL",
-            help="A server on which a dump can be tried, in a database of its own that is dropped again.",
+            callback=url_with_its_password,
+            help="A server on which a dump can be tried, in a database of its own that is dropped again; or an "
+            "encrypted store, whose backup has the same key.",
         ),
     ] = None,
     key_file: KeyFile = None,
+    store_key_file: StoreKeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Prove a backup once more: restore it into scratch and compare every row.
@@ -115,8 +122,9 @@ def backup_verify(
     Example: tradestore backup-verify backups
     """
     file = existing(file)
+    keys = _keys_of(file, key_file, store_key_file, db_url)
     with bar_of("verifying") as bar:
-        found = verify_backup(file, key=_key_of(file, key_file), server=server, progress=_shown(bar))
+        found = verify_backup(file, **keys, server=db_url, progress=_shown(bar))
     answer("backup-verify", found, lambda console: console.print(f"{file}: {found.how}."), as_json=as_json)
 
 
@@ -129,6 +137,7 @@ def restore_backup(
         Option("--trade", metavar="ID", help="Put only this trade into the store that is there; may be given again."),
     ] = None,
     key_file: KeyFile = None,
+    store_key_file: StoreKeyFile = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -140,15 +149,16 @@ def restore_backup(
     manifest = read_manifest(file)
     if force or trade:
         confirmed(_plan(file, manifest.made_at, trade), yes=yes)
+    keys = _keys_of(file, key_file, store_key_file, db_url)
     with bar_of("restoring") as bar:
-        done = restore(
-            file, db_url, force=force, trades=trade or None, key=_key_of(file, key_file), progress=_shown(bar)
-        )
+        done = restore(file, db_url, force=force, trades=trade or None, **keys, progress=_shown(bar))
 
     def show(console: Console) -> None:
         console.print(f"{done.target}: {sum(done.rows.values())} rows restored from {file}.")
         if done.kept is not None:
             console.print(f"What was there is kept as {done.kept}.")
+        if done.left_out:
+            console.print(f"Make these again yourself, they were not restored: {', '.join(done.left_out)}.")
 
     answer("restore", done, show, as_json=as_json)
 
@@ -171,8 +181,14 @@ def _row(each: Backup) -> tuple[str, ...]:
     )
 
 
-def _key_of(file: Path, key_file: Path | None) -> str | None:
-    return None if read_manifest(file).encryption is None else _passphrase(key_file)
+def _keys_of(
+    file: Path, key_file: Path | None, store_key_file: Path | None, db_url: str | None
+) -> dict[str, str | None]:
+    known = read_manifest(file)
+    return {
+        "key": None if known.encryption is None else _passphrase(key_file),
+        "store_key": store_key(store_key_file, db_url) if known.kind is Kind.SQLCIPHER else None,
+    }
 
 
 def _passphrase(key_file: Path | None) -> str:

@@ -10,13 +10,15 @@ from typing import Literal
 from sqlalchemy import Connection, Engine
 
 from tradestore._clock import utc_now
+from tradestore._sqlite_files import is_encrypted
 from tradestore.exceptions import BackupError
 from tradestore.operations._endpoints import family, snapshot
 from tradestore.operations.backup import _mariadb, _postgresql
+from tradestore.operations.backup._left_out import left_out_of
 from tradestore.operations.backup._manifest import Kind
 from tradestore.operations.backup._packing import file_chunks
 from tradestore.operations.backup._progress import Progress
-from tradestore.operations.backup._sqlite_files import copy_snapshot, url_of
+from tradestore.operations.backup._sqlite_files import copy_snapshot, database_url
 from tradestore.operations.content import StoreContent, content_hash
 from tradestore.operations.transfer import TransferProgress, transfer
 
@@ -34,12 +36,14 @@ class Captured:
         moment: Which it was, or one right before it (UTC).
         chunks: The bytes, to be taken once.
         content: Returns what they must hold; to be called when they are taken.
+        left_out: Views and triggers that they lack.
     """
 
     kind: Kind
     moment: datetime
     chunks: Iterator[bytes]
     content: Callable[[], StoreContent]
+    left_out: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -62,7 +66,7 @@ def captured(engine: Engine, scratch: Path, wanted: Format, progress: Progress) 
             yield Captured(Kind.POSTGRESQL, moment, chunks, _content_of(reading))
     else:
         with _mariadb.dumped(engine, scratch) as (reading, chunks):
-            yield Captured(Kind.MARIADB, moment, chunks, _content_of(reading))
+            yield Captured(Kind.MARIADB, moment, chunks, _content_of(reading), left_out_of(reading))
 
 
 def _of_sqlite(engine: Engine, scratch: Path, moment: datetime, progress: Progress) -> Captured:
@@ -71,7 +75,8 @@ def _of_sqlite(engine: Engine, scratch: Path, moment: datetime, progress: Progre
         copy_snapshot(reading, path, progress)
         progress("reading the source", 0, None)
         content = content_hash(reading)
-    return Captured(Kind.SQLITE, moment, file_chunks(path), lambda: content)
+    kind = Kind.SQLCIPHER if is_encrypted(engine.url) else Kind.SQLITE
+    return Captured(kind, moment, file_chunks(path), lambda: content)
 
 
 def _portable(engine: Engine, scratch: Path, moment: datetime, progress: Progress) -> Captured:
@@ -80,15 +85,16 @@ def _portable(engine: Engine, scratch: Path, moment: datetime, progress: Progres
     def tell(step: TransferProgress) -> None:
         progress("copying", step.rows, step.total)
 
-    path.touch(mode=0o600)
-    report = transfer(engine, url_of(path), progress=tell)
-    content = content_hash(url_of(path))
+    report = transfer(engine, database_url(path), progress=tell)
+    content = content_hash(database_url(path))
     # Of tables that are no models, columns may have got other types; the transfer has compared their values.
     told = {table.name: (table.rows, table.digest) for table in report.tables}
     if {name: table.rows for name, table in content.tables.items()} != {name: rows for name, (rows, _) in told.items()}:
         msg = "The portable copy has other rows than the transfer has counted. Nothing was kept: try again."
         raise BackupError(msg)
-    return Captured(Kind.SQLITE, moment, file_chunks(path), lambda: content)
+    with engine.connect() as connection:
+        left_out = left_out_of(connection)
+    return Captured(Kind.SQLITE, moment, file_chunks(path), lambda: content, left_out)
 
 
 def _content_of(reading: Connection) -> Callable[[], StoreContent]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from tradestore._sqlite_files import driver_errors
 from tradestore.exceptions import BackupError, DatabaseFull, TradeStoreError
 
 __all__ = ["room_told"]
@@ -27,7 +28,7 @@ def room_told() -> Iterator[None]:
         yield
     except TradeStoreError:
         raise
-    except sqlite3.Error as e:
+    except driver_errors() as e:
         if getattr(e, "sqlite_errorcode", 0) & 0xFF in _SQLITE_FULL:
             raise _no_room(e) from e
         msg = f"SQLite could not copy the database ({e}). Nothing was changed: look after the file and the disk."

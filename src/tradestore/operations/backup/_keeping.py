@@ -5,10 +5,12 @@ from pathlib import Path
 
 from tradestore._answer_timeout import however_long
 from tradestore._errors import meaningful_errors
+from tradestore._sqlite_files import key_of
 from tradestore.exceptions import BackupError, DatabaseUnreachable
 from tradestore.operations._endpoints import End, opened
 from tradestore.operations.backup._disk import room_told
 from tradestore.operations.backup._folder import scratch_folder
+from tradestore.operations.backup._keys import Keys
 from tradestore.operations.backup._manifest import Manifest, Verification, manifest_of, read_manifest
 from tradestore.operations.backup._progress import Progress, in_silence
 from tradestore.operations.backup._verifying import verify
@@ -51,13 +53,19 @@ def list_backups(folder: Path | str) -> list[Backup]:
 
 
 def verify_backup(
-    path: Path | str, *, key: str | None = None, server: End | None = None, progress: Progress = in_silence
+    path: Path | str,
+    *,
+    key: str | None = None,
+    store_key: str | None = None,
+    server: End | None = None,
+    progress: Progress = in_silence,
 ) -> Verification:
     """Prove a backup once more: read it to its end, restore it into scratch, and compare every row.
 
     Args:
         path: The file, or a folder for its newest one.
         key: Its passphrase, if it is encrypted.
+        store_key: That of the store, if SQLCipher encrypts it; without one, that of ``server``.
         server: On which a dump of a server is restored, into a database of its own that is dropped afterwards. Without
             one, or without the right to make a database there, a dump is only read to its end.
         progress: Is told how far it has come.
@@ -71,9 +79,9 @@ def verify_backup(
     manifest = read_manifest(backup)
     with however_long(), meaningful_errors(), room_told(), scratch_folder() as scratch:
         if server is None:
-            return verify(backup, manifest, key, scratch, None, progress)
+            return verify(backup, manifest, Keys(key, store_key), scratch, None, progress)
         with opened(server) as engine:
-            return verify(backup, manifest, key, scratch, engine, progress)
+            return verify(backup, manifest, Keys(key, store_key or key_of(engine)), scratch, engine, progress)
 
 
 def existing(place: Path | str) -> Path:

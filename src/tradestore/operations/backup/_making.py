@@ -1,6 +1,5 @@
 """A backup made: taken while others write, proved, given its name, and only then the oldest ones removed."""
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
@@ -12,6 +11,7 @@ from sqlalchemy import Engine
 from tradestore._answer_timeout import however_long
 from tradestore._engine import masked
 from tradestore._errors import meaningful_errors
+from tradestore._sqlite_files import key_of
 from tradestore.exceptions import InvalidValue, MigrationError, SchemaTooNew
 from tradestore.migrations import SchemaState, current, scan
 from tradestore.models import present_tables, refuse_half_a_copy
@@ -20,6 +20,7 @@ from tradestore.operations.backup._capture import Format, captured
 from tradestore.operations.backup._disk import room_told
 from tradestore.operations.backup._folder import Workplace, free_name, keep_backup, workplace
 from tradestore.operations.backup._keeping import Backup, remove_older
+from tradestore.operations.backup._keys import Keys
 from tradestore.operations.backup._manifest import Kind, Manifest, Sealing, Verification
 from tradestore.operations.backup._packing import ENDINGS, Compression, pack
 from tradestore.operations.backup._progress import Progress, in_silence
@@ -30,7 +31,12 @@ from tradestore.trade_model import Trade
 
 __all__ = ["back_up"]
 
-_ENDINGS: Final = {Kind.SQLITE: ".sqlite", Kind.POSTGRESQL: ".pgdump", Kind.MARIADB: ".sql"}
+_ENDINGS: Final = {
+    Kind.SQLITE: ".sqlite",
+    Kind.SQLCIPHER: ".sqlcipher",
+    Kind.POSTGRESQL: ".pgdump",
+    Kind.MARIADB: ".sql",
+}
 
 
 def back_up(
@@ -47,6 +53,7 @@ def back_up(
 
     It is read from the disk again, restored into scratch, and every row compared with what the source had at the
     moment that was backed up. Beside it lies a manifest, ``<backup>.json``. Both are readable by their owner alone.
+    What SQLCipher encrypts is never written down in any other form: the backup has the same key as its source.
 
     Args:
         place: A database URL, or a database that is open.
@@ -78,7 +85,7 @@ def back_up(
         _refuse_unready(engine)
         with workplace(Path(folder)) as work:
             part, manifest = _packed(engine, work, compression, seal, format, progress)
-            verified = verify(part, manifest, key, work.scratch, engine, progress)
+            verified = verify(part, manifest, Keys(key, key_of(engine)), work.scratch, engine, progress)
             manifest = replace(manifest, verified=verified)
             backup = Backup(keep_backup(part, manifest, work.folder), manifest)
             if keep is not None:
@@ -115,6 +122,7 @@ def _packed(
         sha256=packed.sha256,
         content=content,
         verified=Verification(False, "not yet"),
+        left_out=found.left_out,
     )
 
 
@@ -157,7 +165,7 @@ def _database_of(engine: Engine) -> str:
 
 def _engine_of(engine: Engine) -> str:
     dialect: Any = engine.dialect
-    numbers = getattr(dialect, "server_version_info", None) or sqlite3.sqlite_version_info
+    numbers = getattr(dialect, "server_version_info", None) or dialect.dbapi.sqlite_version_info
     return f"{engine.dialect.name} {'.'.join(str(number) for number in numbers)}"
 
 

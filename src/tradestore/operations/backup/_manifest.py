@@ -27,6 +27,8 @@ class Kind(Enum):
 
     SQLITE = "sqlite"
     """An SQLite file, which every engine can be filled from."""
+    SQLCIPHER = "sqlcipher"
+    """An SQLite file that SQLCipher encrypts with the store's key."""
     POSTGRESQL = "pg_dump"
     """An archive of ``pg_dump`` in its custom format."""
     MARIADB = "mariadb-dump"
@@ -82,6 +84,7 @@ class Manifest:
         sha256: Of the file, in hexadecimal digits.
         content: What each table held, as :func:`tradestore.operations.content.content_hash` tells it.
         verified: How it was proved.
+        left_out: The views and triggers of the source that the backup has not got, such as ``view winners``.
     """
 
     format: int = FORMAT
@@ -98,6 +101,7 @@ class Manifest:
     sha256: str
     content: StoreContent
     verified: Verification
+    left_out: tuple[str, ...] = ()
 
 
 def manifest_of(backup: Path) -> Path:
@@ -147,5 +151,6 @@ def _from(fields: Mapping[str, Any]) -> Manifest:
             "encryption": None if encryption is None else Sealing(**encryption),
             "content": StoreContent(content["digest"], tables),
             "verified": Verification(**fields["verified"]),
+            "left_out": tuple(fields.get("left_out", ())),
         }
     )

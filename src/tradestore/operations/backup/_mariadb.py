@@ -49,6 +49,9 @@ def dumped(engine: Engine, secrets: Path) -> Iterator[tuple[Connection, Iterator
         "--quick",
         "--skip-lock-tables",
         "--no-tablespaces",
+        # Neither could be moved from one database to another, as a restore does.
+        "--skip-triggers",
+        *_without_views(engine),
         "--hex-blob",
         "--default-character-set=utf8mb4",
         str(engine.url.database),
@@ -129,6 +132,10 @@ def _lock(connection: Connection, statement: str) -> None:
             time.sleep(random.uniform(*_PAUSE))
         else:
             return
+
+
+def _without_views(engine: Engine) -> list[str]:
+    return [f"--ignore-table={engine.url.database}.{name}" for name in inspect(engine).get_view_names()]
 
 
 def _defaults(engine: Engine, secrets: Path) -> Path:

@@ -13,6 +13,7 @@ from tradestore.exceptions import BackupError
 from tradestore.models import open_engine
 from tradestore.operations._endpoints import family
 from tradestore.operations.backup._scratch import scratch_database
+from tradestore.operations.views import views_set_aside
 
 __all__ = ["beside", "take_over"]
 
@@ -47,11 +48,11 @@ def beside(target: Engine) -> Iterator[Engine]:
 
 def take_over(target: Engine, place: Engine) -> None:
     """Let the tables of a place be those of the target, in one step; those of the same names are dropped."""
-    if family(target) == "postgresql":
-        with _dependents_told():
+    with _dependents_told():
+        if family(target) == "postgresql":
             _move_between_schemas(target)
-    else:
-        _move_between_databases(target, place)
+        else:
+            _move_between_databases(target, place)
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def _dependents_told() -> Iterator[None]:
         reason = " ".join(str(e.orig).split())
         msg = (
             f"The tables could not be replaced ({reason}). Nothing was changed: drop what depends on them, such as "
-            "views, restore, and make it again."
+            "views and triggers, restore, and make it again."
         )
         raise BackupError(msg) from e
 
@@ -89,7 +90,7 @@ def _schema_beside(target: Engine) -> Iterator[Engine]:
 
 
 def _move_between_schemas(target: Engine) -> None:
-    with target.begin() as connection:
+    with target.begin() as connection, views_set_aside(connection):
         schema = str(connection.scalar(select(func.current_schema())))
         names = inspect(connection).get_table_names(schema=_SCHEMA)
         enums = connection.scalars(_ENUMS, {"schema": _SCHEMA}).all()

@@ -1,6 +1,5 @@
 """SQLite files: a copy of one that is in use, what is wrong with one, and a new one in place of another."""
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,18 +9,17 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from tradestore._sqlite_backup import damage_of, write_copy
+from tradestore._sqlite_files import SqliteDriver, driver_of, url_of
 from tradestore.exceptions import BackupError, DatabaseBusy
 from tradestore.operations.backup._folder import synced
 from tradestore.operations.backup._progress import Progress
 
-__all__ = ["copy_snapshot", "fault_of", "put_in_place", "url_of"]
-
-_PAGES: Final = 4096
-"""How many are copied at once: between two times others may run, and Ctrl-C is heard."""
+__all__ = ["copy_snapshot", "database_url", "fault_of", "put_in_place"]
 
 _SIDE_FILES: Final = ("-wal", "-shm", "-journal")
-_UNHARMFUL: Final = ("ok", "NULL value in ", "CHECK constraint failed in ")
-"""How SQLite's findings begin that are about values, which the source has as well, and not about a damaged file."""
+_IN_USE: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def copy_snapshot(reading: Connection, path: Path, progress: Progress) -> None:
@@ -30,36 +28,36 @@ def copy_snapshot(reading: Connection, path: Path, progress: Progress) -> None:
     The connection's transaction holds still what it sees. So the copying never begins anew because others write, and
     where the source has a write-ahead log nobody waits for it.
     """
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    driver = driver_of(reading)
     source: Any = reading.connection.driver_connection
-    with closing(sqlite3.connect(path, isolation_level=None)) as target:
-        target.execute("PRAGMA synchronous = OFF")
-        source.backup(
-            target, pages=_PAGES, sleep=0, progress=lambda _, left, total: progress("copying", total - left, total)
-        )
-        # The copy came with the source's mode, in which each opening would make two more files.
-        target.execute("PRAGMA journal_mode = DELETE")
+    write_copy(driver, source, path, lambda done, total: progress("copying", done, total))
+    with closing(driver.open(path, "mode=rw")) as copy:
+        # It came with the source's mode, in which each opening would make two more files.
+        copy.execute("PRAGMA journal_mode = DELETE")
 
 
-def fault_of(path: Path) -> str | None:
-    """Return what is wrong with a file, None if nothing is."""
+def fault_of(driver: SqliteDriver, path: Path) -> str | None:
+    """Return what is wrong with a file that nobody has open, None if nothing is."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as file:
-            found = [finding for (finding,) in file.execute("PRAGMA integrity_check")]
-    except sqlite3.DatabaseError as e:
+        with closing(driver.open(path, "mode=ro&immutable=1")) as file:
+            return damage_of(file)
+    except driver.error as e:
         return str(e)
-    return next((finding for finding in found if not finding.startswith(_UNHARMFUL)), None)
 
 
-def url_of(path: Path) -> str:
-    """Return the database URL of a file."""
-    return f"sqlite:///{path.absolute()}"
+def database_url(path: Path, key: str | None = None) -> str:
+    """Return the database URL of a file, with the key of one that is encrypted."""
+    return url_of(path.absolute(), key).render_as_string(hide_password=False)
 
 
-def put_in_place(part: Path, target: Path) -> Path | None:
+def put_in_place(driver: SqliteDriver, part: Path, target: Path) -> Path | None:
     """Let a finished file take the place of another one at once; what was there is kept beside it.
 
+    A program that has a file without a write-ahead log open, and does nothing, cannot be noticed. What it reads is
+    what the file was; SQLite refuses what it writes then, since the file has lost its name.
+
     Args:
+        driver: Opens what may be there.
         part: In the same folder.
         target: What may be there.
 
@@ -71,7 +69,7 @@ def put_in_place(part: Path, target: Path) -> Path | None:
     """
     kept = None
     if target.exists():
-        with _unused(target):
+        with _unused(driver, target):
             kept = _kept_beside(target)
             part.replace(target)
     else:
@@ -84,20 +82,25 @@ def put_in_place(part: Path, target: Path) -> Path | None:
 
 
 @contextmanager
-def _unused(target: Path) -> Iterator[None]:
-    """Refuse a file that somebody has open; its log is written back into it, and goes."""
-    with closing(sqlite3.connect(target, timeout=0, isolation_level=None)) as lock:
+def _unused(driver: SqliteDriver, target: Path) -> Iterator[None]:
+    """Refuse a file that somebody uses; its log is written back into it, and goes."""
+    with closing(driver.open(target, "mode=rw")) as lock:
         try:
+            lock.execute("PRAGMA busy_timeout = 0")
             mode = lock.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
             lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as e:
-            if e.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        except driver.error as e:
+            code = getattr(e, "sqlite_errorcode", 0) & 0xFF
+            if code in _IN_USE:
+                msg = (
+                    f"{target} is in use. Nothing was changed: stop the bot, and whatever else has it open, then "
+                    "restore."
+                )
+                raise DatabaseBusy(msg) from e
+            if code not in _DAMAGED:
                 msg = f"{target} cannot be replaced ({e}). Nothing was changed: look after the file and its folder."
                 raise BackupError(msg) from e
-            msg = f"{target} is in use. Nothing was changed: stop the bot, and whatever else has it open, then restore."
-            raise DatabaseBusy(msg) from e
-        except sqlite3.DatabaseError:
-            # It is damaged, which is a reason to replace it.
+            # Which is a reason to replace it.
             mode = "none"
         yield
         if mode == "delete":

@@ -8,39 +8,43 @@ from typing import Final
 from sqlalchemy import Engine
 
 from tradestore._engine import masked
+from tradestore._sqlite_files import driver_of
 from tradestore.database import Database
 from tradestore.exceptions import BackupError
 from tradestore.migrations import HEAD, current
 from tradestore.models import open_engine
 from tradestore.operations._endpoints import family
 from tradestore.operations.backup import _mariadb, _postgresql
+from tradestore.operations.backup._keys import Keys
 from tradestore.operations.backup._manifest import Kind, Manifest, Verification
 from tradestore.operations.backup._packing import unpacked, write_private
 from tradestore.operations.backup._progress import Progress
 from tradestore.operations.backup._scratch import scratch_database
-from tradestore.operations.backup._sqlite_files import fault_of, url_of
+from tradestore.operations.backup._sqlite_files import database_url, fault_of
 from tradestore.operations.content import StoreContent, content_hash
 from tradestore.operations.doctor import Severity, diagnose
 
-__all__ = ["SERVERS", "refuse_other_content", "restored", "verify"]
+__all__ = ["FILES", "SERVERS", "refuse_other_content", "restored", "verify"]
 
 SERVERS: Final = {Kind.POSTGRESQL: "postgresql", Kind.MARIADB: "mysql"}
 """Which server a dump needs."""
 
+FILES: Final = {Kind.SQLITE, Kind.SQLCIPHER}
+"""What needs none."""
+
 _OF_ROWS: Final = ("T", "O", "L", "N")
 """What the doctor looks at: the place of a scratch copy tells nothing."""
-"""Which server a dump needs."""
 
 
 def verify(
-    backup: Path, manifest: Manifest, key: str | None, scratch: Path, server: Engine | None, progress: Progress
+    backup: Path, manifest: Manifest, keys: Keys, scratch: Path, server: Engine | None, progress: Progress
 ) -> Verification:
     """Prove a backup.
 
     Args:
         backup: The file.
         manifest: Of it.
-        key: Its passphrase.
+        keys: What opens it.
         scratch: A folder for files that hold rows or passwords.
         server: On which a dump can be tried; None if there is none.
         progress: To be told.
@@ -51,13 +55,13 @@ def verify(
     Raises:
         BackupError: If the file is not what was backed up, or restored it is not what the source was.
     """
-    with restored(backup, manifest, key, scratch, server, progress) as engine:
+    with restored(backup, manifest, keys, scratch, server, progress) as engine:
         if engine is not None:
             progress("comparing", 0, None)
             refuse_other_content(backup, manifest.content, content_hash(engine))
             findings = _findings(engine)
             return Verification(True, "restored into scratch, and every row compared by content hash", findings)
-    _read_through(backup, manifest, key)
+    _read_through(backup, manifest, keys.passphrase)
     reason = "no server was given" if server is None else f"the user may make no database on {masked(server.url)}"
     return Verification(
         False, f"read to its end, but not restored ({reason}); its content is that of the snapshot that was dumped"
@@ -66,14 +70,14 @@ def verify(
 
 @contextmanager
 def restored(
-    backup: Path, manifest: Manifest, key: str | None, scratch: Path, server: Engine | None, progress: Progress
+    backup: Path, manifest: Manifest, keys: Keys, scratch: Path, server: Engine | None, progress: Progress
 ) -> Iterator[Engine | None]:
     """Restore a backup into scratch for the block.
 
     Args:
         backup: The file.
         manifest: Of it.
-        key: Its passphrase.
+        keys: What opens it.
         scratch: A folder for files that hold rows or passwords.
         server: On which a dump is restored; it gets a database for that.
         progress: To be told.
@@ -85,11 +89,9 @@ def restored(
         BackupError: If that fails.
     """
     with ExitStack() as until_the_end:
-        chunks = _told(unpacked(backup, manifest, key), progress)
-        if manifest.kind is Kind.SQLITE:
-            engine = open_engine(url_of(_written(chunks, scratch / "restored.sqlite")))
-            until_the_end.callback(engine.dispose)
-            yield engine
+        chunks = _told(unpacked(backup, manifest, keys.passphrase), progress)
+        if manifest.kind in FILES:
+            yield until_the_end.enter_context(_opened_file(backup, manifest, keys, chunks, scratch))
             return
         if server is None or family(server) != SERVERS[manifest.kind]:
             yield None
@@ -128,12 +130,27 @@ def _findings(engine: Engine) -> int | None:
     return len(found.failed) + sum(finding.severity is not Severity.INFO for finding in found.findings)
 
 
-def _written(chunks: Iterator[bytes], path: Path) -> Path:
-    write_private(path, chunks)
-    if fault := fault_of(path):
-        msg = f"SQLite finds what was restored damaged ({fault}): take another backup."
+@contextmanager
+def _opened_file(
+    backup: Path, manifest: Manifest, keys: Keys, chunks: Iterator[bytes], scratch: Path
+) -> Iterator[Engine]:
+    if manifest.kind is Kind.SQLCIPHER and not keys.store:
+        msg = (
+            f"{backup.name} is of a store that SQLCipher encrypts: give the key that the store had "
+            "(TRADESTORE_STORE_KEY, or a file by --store-key-file)."
+        )
         raise BackupError(msg)
-    return path
+    path = scratch / "restored.sqlite"
+    engine = open_engine(database_url(path, keys.store if manifest.kind is Kind.SQLCIPHER else None))
+    try:
+        write_private(path, chunks)
+        if fault := fault_of(driver_of(engine), path):
+            reason = ", or the store had another key" if manifest.kind is Kind.SQLCIPHER else ""
+            msg = f"SQLite finds what was restored damaged ({fault}){reason}: take another backup."
+            raise BackupError(msg)
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def _read_through(backup: Path, manifest: Manifest, key: str | None) -> None:
