@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, String, func, literal_column
 
-from tradestore._performance import NO_TAG, each_summed_query, mix_tag_query, performance_query, trades_table
+from tradestore._performance import (
+    NO_TAG,
+    archived_table,
+    each_summed_query,
+    mix_tag_query,
+    period_query,
+    trades_table,
+)
 from tradestore._reports import closed
 from tradestore.constants import PROFIT_DECIMALS
 from tradestore.operations.opening import Place, open_to_read
@@ -56,12 +63,13 @@ class PerformanceGroup:
 def read_performance(
     place: Place, by: Grouping | str = Grouping.PAIR, *, since: datetime | None = None
 ) -> tuple[PerformanceGroup, ...]:
-    """Return what closed trades brought; nothing is changed.
+    """Return what closed trades brought, archived ones included; nothing is changed.
 
     Args:
         place: A database URL, or the database that is open.
         by: What they are grouped by.
-        since: Only those that were closed then or later (UTC).
+        since: Only those that were closed then or later (UTC). Of archived trades those count that were closed on the
+            days after it, or on its day if it is a midnight.
 
     Returns:
         The groups, the best profit first, or the latest day, week or month first.
@@ -71,11 +79,12 @@ def read_performance(
         DatabaseBusy: Likewise.
     """
     by = Grouping(by)
-    filters = [closed(alone=since is None)]
+    filters, archived = [closed(alone=since is None)], []
     if since is not None:
         filters.append(trades_table().c.close_date >= since)
+        archived.append(archived_table().c.closed_on >= since)
     with open_to_read(place) as store:
-        rows = Trade.session.execute(_query(by, filters, store.engine.dialect.name)).all()
+        rows = Trade.session.execute(_query(by, filters, archived, store.engine.dialect.name)).all()
     found = tuple(
         PerformanceGroup(group=group, count=count, profit_abs=round(profit, PROFIT_DECIMALS), profit_ratio=ratio)
         for group, ratio, profit, count in rows
@@ -84,17 +93,18 @@ def read_performance(
     return tuple(sorted(found, key=lambda each: each.group, reverse=True)) if is_period else found
 
 
-def _query(by: Grouping, filters: list[ColumnElement[bool]], engine: str) -> Select[Any]:
+def _query(
+    by: Grouping, filters: list[ColumnElement[bool]], archived: list[ColumnElement[bool]], engine: str
+) -> Select[Any]:
     match by:
         case Grouping.PAIR:
-            return each_summed_query("pair", filters, "")
+            return each_summed_query("pair", filters, "", archived)
         case Grouping.ENTER_TAG | Grouping.EXIT_REASON:
-            return each_summed_query(by.value, filters, NO_TAG)
+            return each_summed_query(by.value, filters, NO_TAG, archived)
         case Grouping.MIX_TAG:
-            return mix_tag_query(filters)
+            return mix_tag_query(filters, archived)
         case _:
-            begin = _FIRST_DAY[engine][by](trades_table().c.close_date)
-            return performance_query([begin.label("period")], filters, "")
+            return period_query(_FIRST_DAY[engine][by], filters, archived)
 
 
 def _sqlite(*modifiers: str) -> _Period:
