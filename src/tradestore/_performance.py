@@ -34,6 +34,7 @@ __all__ = [
     "mix_tag_query",
     "orders_table",
     "performance_query",
+    "period_query",
     "price_of",
     "trades_table",
 ]
@@ -72,8 +73,6 @@ def each_summed_query(
     filters: Sequence[ColumnElement[bool]],
     fallback: str,
     archived: Sequence[ColumnElement[bool]] | None = None,
-    *,
-    period: Callable[[ColumnElement[Any]], ColumnElement[str]] | None = None,
 ) -> Select[Any]:
     """Build the query that answers as :func:`performance_query` for one text column, and may not be added to.
 
@@ -84,17 +83,46 @@ def each_summed_query(
         filters: Which trades.
         fallback: Stands for a missing value.
         archived: Which of the sums of archived trades count as well; none of them if None.
-        period: Makes a text of the moment of closing, by which they are summed up instead; the name is that text's.
     """
+    here, gone = trades_table().c[name], archived_table().c[name]
+    shown = func.coalesce(here, fallback).label(name)
+    return _each_summed(here, shown, func.coalesce(gone, fallback).label(name), filters, archived)
+
+
+def period_query(
+    begin: Callable[[ColumnElement[Any]], ColumnElement[str]],
+    filters: Sequence[ColumnElement[bool]],
+    archived: Sequence[ColumnElement[bool]],
+) -> Select[Any]:
+    """Build the query that sums up trades by the period in which they were closed, best profit first.
+
+    Args:
+        begin: Returns the first day of the period that a moment is in.
+        filters: Which trades.
+        archived: Which of the sums of archived trades.
+
+    Returns:
+        A query whose rows are ``period`` and what :func:`performance_query` has.
+    """
+    closed, gone = trades_table().c.close_date, archived_table().c.closed_on
+    return _each_summed(closed, begin(closed).label("period"), begin(gone).label("period"), filters, archived)
+
+
+def _each_summed(
+    column: ColumnElement[Any],
+    here: Label[Any],
+    gone: Label[Any],
+    filters: Sequence[ColumnElement[bool]],
+    archived: Sequence[ColumnElement[bool]] | None,
+) -> Select[Any]:
+    """Sum up by what follows from a column of trades, and from the like of it among the sums of archived ones."""
     # Under a name of its own: the caller's filters may ask for orders themselves.
     trades, entries = trades_table(), orders_table().alias("entry")
     # All closed trades are read as they lie there; to few of them an index leads.
     trade_id = trades.c.id if len(filters) <= 1 else unindexed(trades.c.id)
-    gone = archived_table().c
-    own = trades.c[name] if period is None else period(trades.c.close_date)
     each = (
         select(
-            func.coalesce(own, fallback).label(name),
+            here,
             _profit().label("profit"),
             (func.sum(_filled_cost(entries)) / _leverage()).label("invested"),
             literal(1).label("trades"),
@@ -102,12 +130,13 @@ def each_summed_query(
         .select_from(trades.outerjoin(entries, _is_entry_of_trade(entries)))
         .where(*filters)
         # The id alone would do, but not every server knows that the rest follows from it.
-        .group_by(trade_id, own, trades.c.close_profit_abs, trades.c.leverage)
+        .group_by(trade_id, column, trades.c.close_profit_abs, trades.c.leverage)
     )
-    theirs = gone[name] if period is None else period(gone.closed_on)
-    sums = select(func.coalesce(theirs, fallback).label(name), gone.close_profit_abs, gone.invested, gone.trades)
-    found = (each if archived is None else union_all(each, sums.where(*archived))).subquery("each_trade").c
-    return _sums([found[name]], [found[name]], found.profit, found.invested, _count_of(found.trades))
+    sums = archived_table().c
+    rest = select(gone, sums.close_profit_abs, sums.invested, sums.trades)
+    found = (each if archived is None else union_all(each, rest.where(*archived))).subquery("each_trade").c
+    group = found[here.name]
+    return _sums([group], [group], found.profit, found.invested, _count_of(found.trades))
 
 
 def mix_tag_query(filters: Sequence[ColumnElement[bool]], archived: Sequence[ColumnElement[bool]]) -> Select[Any]:

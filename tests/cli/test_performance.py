@@ -1,11 +1,14 @@
 """`tradestore performance` on every engine: figures that were worked out by hand."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from tests.builders import closed_trade, store
 from tests.cli.conftest import Command
+from tests.operations.old_trades import BEFORE, OLD, fill
+from tradestore.operations.archive import archive
 from tradestore.operations.performance import Grouping, read_performance
 from tradestore.testing import opened_store
 
@@ -77,3 +80,21 @@ def test_ratio_is_the_profit_over_what_was_invested(known_url: str) -> None:
     assert by_pair["ADA/USDT:USDT"] == pytest.approx(20.06 / 50)
     (month,) = read_performance(known_url, "month")
     assert month.profit_ratio == pytest.approx(59.20333333 / 290)
+
+
+@pytest.mark.parametrize("by", Grouping)
+# The archived trades were closed at noon of every other day, the sixth of nine on January 13th; three were later.
+@pytest.mark.parametrize(("since", "count"), [(None, 12), (datetime(2025, 1, 13, tzinfo=UTC), 7), (BEFORE, 3)])
+def test_archived_trades_count_as_before(
+    by: Grouping, since: datetime | None, count: int, store_url: str, tmp_path: Path
+) -> None:
+    with opened_store(store_url):
+        fill()
+    before = read_performance(store_url, by, since=since)
+    assert archive(store_url, BEFORE, tmp_path / "archive.sqlite").trades == len(OLD)
+    after = read_performance(store_url, by, since=since)
+    assert sum(each.count for each in after) == count
+    assert [(each.group, each.count, each.profit_abs) for each in after] == [
+        (each.group, each.count, each.profit_abs) for each in before
+    ]
+    assert [each.profit_ratio for each in after] == pytest.approx([each.profit_ratio for each in before])

@@ -181,8 +181,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    code = _run(arguments)
     warn_of_visible_passwords()
+    code = _run(arguments)
     try:
         sys.stdout.flush()
     except OSError as e:
@@ -234,10 +234,10 @@ def _database_errors() -> tuple[type[Exception], ...]:
 def _end(error: BaseException, code: ExitCode) -> NoReturn:
     if os.environ.get("TRADESTORE_TRACEBACK"):
         raise error
-    text = " ".join(str(error).split())
+    text = str(error)
     if isinstance(error, OSError) and error.strerror:
         text = ": ".join([error.strerror, *([str(error.filename)] if error.filename else [])])
-    text = without_passwords(" ".join(str(error).split()))
+    text = without_passwords(" ".join(text.split()))
     if code is ExitCode.BUG:
         text = f"{type(error).__name__}: {text} (a bug: please report it, with TRADESTORE_TRACEBACK=1 for all of it)"
     tell(f"Error: {text}")

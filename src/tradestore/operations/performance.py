@@ -1,6 +1,6 @@
-"""What closed trades brought, those that were archived among them, by whatever they are grouped by."""
+"""What closed trades brought, by whatever they are grouped by."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, String, func, literal_column
 
-from tradestore._performance import NO_TAG, archived_table, each_summed_query, mix_tag_query, trades_table
+from tradestore._performance import (
+    NO_TAG,
+    archived_table,
+    each_summed_query,
+    mix_tag_query,
+    period_query,
+    trades_table,
+)
 from tradestore._reports import closed
 from tradestore.constants import PROFIT_DECIMALS
 from tradestore.operations.opening import Place, open_to_read
@@ -56,7 +63,7 @@ class PerformanceGroup:
 def read_performance(
     place: Place, by: Grouping | str = Grouping.PAIR, *, since: datetime | None = None
 ) -> tuple[PerformanceGroup, ...]:
-    """Return what closed trades brought; nothing is changed.
+    """Return what closed trades brought, archived ones included; nothing is changed.
 
     Args:
         place: A database URL, or the database that is open.
@@ -87,7 +94,7 @@ def read_performance(
 
 
 def _query(
-    by: Grouping, filters: Sequence[ColumnElement[bool]], archived: Sequence[ColumnElement[bool]], engine: str
+    by: Grouping, filters: list[ColumnElement[bool]], archived: list[ColumnElement[bool]], engine: str
 ) -> Select[Any]:
     match by:
         case Grouping.PAIR:
@@ -97,7 +104,7 @@ def _query(
         case Grouping.MIX_TAG:
             return mix_tag_query(filters, archived)
         case _:
-            return each_summed_query("period", filters, "", archived, period=_FIRST_DAY[engine][by])
+            return period_query(_FIRST_DAY[engine][by], filters, archived)
 
 
 def _sqlite(*modifiers: str) -> _Period:
