@@ -182,7 +182,7 @@ def test_filters_choose_trades_with_what_belongs_to_them(filtered: Store, tmp_pa
         ({"what": "locks", "pair": "ADA/USDT"}, r"locks cannot be chosen by the pair"),
         ({"file_format": "xlsx"}, r"no format 'xlsx': choose csv, jsonl or parquet"),
         ({"file_format": "parquet"}, r"x\.csv would be taken for csv, not for parquet"),
-        ({}, r"10 tables do not fit into one csv file.*give the name of a folder"),
+        ({}, r"12 tables do not fit into one csv file.*give the name of a folder"),
         ({"batch_size": 0, "what": "trades"}, r"batch_size"),
     ],
 )
@@ -303,6 +303,22 @@ def test_values_that_are_not_their_columns_are_named(one_trade: str, tmp_path: P
     with pytest.raises(InvalidValue, match=message):
         export_trades(one_trade, tmp_path / "all.jsonl")
     assert not list(tmp_path.glob("all*"))
+
+
+def test_a_file_that_may_only_be_read(one_trade: str, tmp_path: Path) -> None:
+    """Neither by its mode, nor by its folder's: nothing is left beside it, and it can be imported elsewhere."""
+    source = tmp_path / "kept" / "bot.sqlite"
+    source.parent.mkdir()
+    shutil.copy(file_of(one_trade), source)
+    before = source.read_bytes()
+    source.chmod(0o400)
+    source.parent.chmod(0o500)
+    try:
+        assert export_trades(f"sqlite:///{source}", tmp_path / "all.jsonl").rows == 2
+        assert [file.name for file in source.parent.iterdir()] == ["bot.sqlite"]
+        assert source.read_bytes() == before
+    finally:
+        source.parent.chmod(0o700)
 
 
 def test_an_old_database_is_not_touched(tmp_path: Path, new_file) -> None:

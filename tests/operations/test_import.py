@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select, update
 
-from tests.builders import closed_trade, store, trade, trade_with_entry
+from tests.builders import OPENED, closed_trade, store, trade, trade_with_entry
 from tests.capabilities import Backend
 from tests.operations.exports import add_odd_trades, contents
 from tests.operations.furniture import plain_engine, tell
+from tests.operations.old_trades import BEFORE, fill, reports
 from tradestore import ModelBase, Order, PairLock, Store, Trade, init_db
 from tradestore.exceptions import (
     DatabaseUnreachable,
@@ -26,7 +27,9 @@ from tradestore.exceptions import (
     InvalidValue,
     TradeLimitReached,
 )
+from tradestore.operations.archive import archive
 from tradestore.operations.export import ImportProgress, export_trades, import_trades
+from tradestore.testing import opened_store
 
 FORMATS = ("jsonl", "csv", "parquet")
 CHECKOUT = Path(__file__).parents[2]
@@ -127,6 +130,47 @@ def test_what_is_there_is_skipped_on_demand(database: Store, tmp_path: Path, new
     assert [(each.enter_tag, len(each.orders)) for each in found] == [("changed", 1), ("second", 1)]
     Trade.session.remove()
     assert import_trades(exported, database, on_conflict="skip", new_ids=new_ids).added == 0
+
+
+@pytest.mark.parametrize("new_ids", [False, True])
+@pytest.mark.needs("first_driver")
+def test_what_belongs_to_nothing_is_known_too(database: Store, tmp_path: Path, new_ids: bool) -> None:
+    """Custom data without trade and pair: the engine's own keys don't tell whether it is there."""
+    data = ModelBase.metadata.tables["trade_custom_data"]
+    row = {"cd_key": "mood", "cd_type": "str", "cd_value": "calm", "created_at": OPENED}
+    with database.engine.begin() as connection:
+        connection.execute(insert(data), row)
+    exported = _export(database, tmp_path, "csv")  # type: ignore[arg-type]
+    with database.engine.begin() as connection:
+        connection.execute(update(data).values(cd_value="angry"))
+    report = import_trades(exported, database, on_conflict="skip", new_ids=new_ids)
+    assert (report.added, report.skipped) == (0, 1)
+    with database.engine.begin() as connection:
+        assert connection.scalars(select(data.c.cd_value)).all() == ["angry"]
+        connection.execute(update(data).values(cd_key="another", id=7))
+    assert import_trades(exported, database, on_conflict="skip", new_ids=new_ids).added == 1
+
+
+@pytest.mark.parametrize("new_ids", [False, True])
+@pytest.mark.needs("first_driver")
+def test_reports_count_archived_trades_there_too(
+    database: Store, new_file: NewUrl, tmp_path: Path, new_ids: bool
+) -> None:
+    """The sums of what was archived go with an export, once."""
+    fill()
+    expected = reports()
+    archive(database, BEFORE, tmp_path / "archive.sqlite")
+    exported = _export(database, tmp_path, "jsonl")  # type: ignore[arg-type]
+    assert import_trades(exported, database, new_ids=new_ids, on_conflict="skip").added == 0
+    assert reports() == expected
+    database.close()
+    with opened_store(new_file()) as other:
+        told = import_trades(exported, other, new_ids=new_ids)
+        assert {each.table: each.added for each in told.tables}["trades"] == 4
+        assert reports() == expected
+        assert import_trades(exported, other, new_ids=new_ids, on_conflict="skip").added == 0
+        assert reports() == expected
+        Trade.session.remove()
 
 
 @pytest.mark.parametrize(

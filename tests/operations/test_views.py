@@ -160,7 +160,7 @@ def test_nothing_takes_them_for_more_than_views(viewed: str, new_file) -> None:
 
 
 @pytest.mark.needs("persistent", "first_driver")
-@pytest.mark.parametrize("revision", ["0001_initial", "0003_backtest_runs"])
+@pytest.mark.parametrize("revision", ["0001_initial", "0005_order_intents"])
 def test_they_outlive_changes_of_the_tables(viewed: str, revision: str) -> None:
     """Down to an older version and up again: they show the same rows, there and back."""
     before = {name: _rows(viewed, f"SELECT * FROM {name}") for name in NAMES}
