@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from tests.builders import OPENED, closed_trade, store, trade, trade_with_entry
+from tests.builders import CLOSED, OPENED, closed_trade, store, trade, trade_with_entry
 from tests.capabilities import Backend
 from tests.operations.exports import add_odd_trades, contents
 from tests.operations.furniture import plain_engine, tell
@@ -218,28 +218,35 @@ def test_infinity_where_the_engine_keeps_it(backend: Backend, store_url: str, ne
     assert rates == ([-float("inf")] * 3 if backend.keeps_infinity else [])
 
 
-@pytest.fixture
-def exported(new_file: NewUrl, tmp_path: Path) -> Path:
-    """Return the folder of a CSV export of two trades with an order each."""
-    url = new_file()
-    database = init_db(url)
-    store(
-        trade_with_entry(exit_reason="two\nlines"),
-        closed_trade(profit=1.0, ratio=0.1),
-        PairLock(pair="A/B", lock_time=closed_trade(profit=1, ratio=1).open_date, lock_end_time=trade().open_date),
-    )
-    Trade.session.remove()
-    database.close()
-    export_trades(url, tmp_path / "csv")
-    export_trades(url, tmp_path / "all.jsonl")
-    export_trades(url, tmp_path / "parquet", file_format="parquet")
-    return tmp_path / "csv"
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with exports of two trades with an order each, and a store without rows, to be copied."""
+    folder = tmp_path_factory.mktemp("prepared")
+    _new_store(f"sqlite:///{folder / 'empty.sqlite'}")
+    url = f"sqlite:///{tmp_path_factory.mktemp('source') / 'source.sqlite'}"
+    with opened_store(url):
+        store(
+            trade_with_entry(exit_reason="two\nlines"),
+            closed_trade(profit=1.0, ratio=0.1),
+            PairLock(pair="A/B", lock_time=OPENED, lock_end_time=CLOSED),
+        )
+        Trade.session.remove()
+    export_trades(url, folder / "csv")
+    export_trades(url, folder / "all.jsonl")
+    export_trades(url, folder / "parquet", file_format="parquet")
+    return folder
 
 
 @pytest.fixture
-def target(new_file: NewUrl) -> str:
+def exported(prepared: Path, tmp_path: Path) -> Path:
+    """Return the folder of a CSV export, with the other formats beside it."""
+    return Path(shutil.copytree(prepared, tmp_path / "exported")) / "csv"
+
+
+@pytest.fixture
+def target(prepared: Path, tmp_path: Path) -> str:
     """Return the URL of a store without rows."""
-    return _new_store(new_file())
+    return f"sqlite:///{shutil.copy(prepared / 'empty.sqlite', tmp_path / 'target.sqlite')}"
 
 
 def _refused(source: object, target: str, message: str) -> None:
@@ -356,7 +363,7 @@ def test_json_that_was_cut_short(exported: Path, target: str) -> None:
     """Between two lines it is the number of rows that tells."""
     file = exported.with_name("all.jsonl")
     text = file.read_bytes()
-    for end in range(1, len(text) - 1, 997):
+    for end in range(1, len(text) - 1, 4999):
         file.write_bytes(text[:end])
         _refused(file, target, r"does not say which version|cut short")
     file.write_bytes(text[: text.index(b"\n") + 1])

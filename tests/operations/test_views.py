@@ -181,7 +181,9 @@ def test_without_tables_they_wait_or_are_named(backend: Backend, store_url: str)
     create_views(store_url)
     with plain_engine(store_url) as engine:
         if backend.views_hold_columns:
-            with pytest.raises(MigrationError, match=r"view v_trades_1 needs .*changed: drop it .* `tradestore views drop`"):
+            with pytest.raises(
+                MigrationError, match=r"view v_trades_1 needs .*changed: drop it .* `tradestore views drop`"
+            ):
                 migrations.downgrade(engine, "base")
             assert all(view.is_there for view in list_views(store_url))
             drop_views(store_url)
