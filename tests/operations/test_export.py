@@ -21,7 +21,7 @@ from tests.builders import CLOSED, OPENED, closed_trade, store, trade_with_entry
 from tests.cli.bad_databases import as_nobody
 from tests.operations.exports import FORMULAS, TEXTS, add_odd_trades
 from tests.operations.furniture import tell
-from tradestore import PairLock, Store, Trade, init_db
+from tradestore import PairLock, Store, Trade
 from tradestore._exported_columns import EXPORTED_TABLES
 from tradestore.exceptions import DatabaseUnreachable, ExportError, InvalidValue, MigrationError
 from tradestore.operations.export import ExportProgress, export_trades

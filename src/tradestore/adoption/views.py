@@ -94,8 +94,8 @@ def views_put_away(connection: Connection, tables: Iterable[str]) -> Iterator[No
         except DBAPIError as e:
             reason = str(e.orig).splitlines()[0].strip()
             msg = (
-                f"The view {view.name} needs what is not there afterwards ({reason}). Nothing was changed: drop it before, "
-                "by `tradestore views drop` if it is one of those."
+                f"The view {view.name} needs what is not there afterwards ({reason}). Nothing was changed: drop it "
+                "before, by `tradestore views drop` if it is one of those."
             )
             raise MigrationError(msg) from e
 

@@ -74,8 +74,9 @@ def read_performance(
     filters = [closed(alone=since is None)]
     if since is not None:
         filters.append(trades_table().c.close_date >= since)
+    archived = [] if since is None else [archived_table().c.closed_on >= since]
     with open_to_read(place) as store:
-        rows = Trade.session.execute(_query(by, filters, store.engine.dialect.name)).all()
+        rows = Trade.session.execute(_query(by, filters, archived, store.engine.dialect.name)).all()
     found = tuple(
         PerformanceGroup(group=group, count=count, profit_abs=round(profit, PROFIT_DECIMALS), profit_ratio=ratio)
         for group, ratio, profit, count in rows
@@ -84,14 +85,16 @@ def read_performance(
     return tuple(sorted(found, key=lambda each: each.group, reverse=True)) if is_period else found
 
 
-def _query(by: Grouping, filters: list[ColumnElement[bool]], engine: str) -> Select[Any]:
+def _query(
+    by: Grouping, filters: list[ColumnElement[bool]], archived: list[ColumnElement[bool]], engine: str
+) -> Select[Any]:
     match by:
         case Grouping.PAIR:
-            return each_summed_query("pair", filters, "")
+            return each_summed_query("pair", filters, "", archived)
         case Grouping.ENTER_TAG | Grouping.EXIT_REASON:
-            return each_summed_query(by.value, filters, NO_TAG)
+            return each_summed_query(by.value, filters, NO_TAG, archived)
         case Grouping.MIX_TAG:
-            return mix_tag_query(filters)
+            return mix_tag_query(filters, archived)
         case _:
             begin = _FIRST_DAY[engine][by](trades_table().c.close_date)
             return performance_query([begin.label("period")], filters, "")
