@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, String, func, literal_column
 
-from tradestore._performance import NO_TAG, each_summed_query, mix_tag_query, performance_query, trades_table
+from tradestore._performance import (
+    NO_TAG,
+    archived_table,
+    each_summed_query,
+    mix_tag_query,
+    performance_query,
+    trades_table,
+)
 from tradestore._reports import closed
 from tradestore.constants import PROFIT_DECIMALS
 from tradestore.operations.opening import Place, open_to_read
