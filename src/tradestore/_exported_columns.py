@@ -50,7 +50,8 @@ class ExportedTable:
         columns: All of them.
         references: The table, by its name in the export, that a column refers to.
         key: By which its rows are in order.
-        known_by: Columns that tell whether a row of another database is here already, besides its unique keys.
+        known_by: Columns that tell whether a row of another database is here already, besides its unique keys; values
+            that are missing in both are the same here.
     """
 
     name: str
@@ -237,6 +238,33 @@ _INTENT_COLUMNS: Final = (
     _moment("updated_at", "when more became known of it"),
 )
 
+_ARCHIVE_COLUMNS: Final = (
+    _ID,
+    _text("uuid", "id", "by which the file is known, whatever its name is"),
+    _text("file", "name", "of the file when it was made"),
+    _moment("created_at", "when it was made"),
+)
+
+_ARCHIVED_PROFIT_COLUMNS: Final = (
+    _ID,
+    _count("archive_id", "number", "the id of the archive where the trades are"),
+    _text("exchange", "name", "where they were traded"),
+    _text("pair", "pair", "what was traded, such as BTC/USDT"),
+    _text("stake_currency", "currency", "what they were paid with"),
+    _text("strategy", "name", "which strategy opened them"),
+    _flag("is_short", "whether they gained with falling prices"),
+    _text("enter_tag", "text", "the strategy's tag for the entry"),
+    _text("exit_reason", "word", "why they were closed"),
+    _moment("closed_on", "the beginning of the day when they were closed"),
+    _count("trades", "number", "of these trades"),
+    _count("wins", "number", "of them with a profit"),
+    _number("close_profit", "ratio", "the sum of their profits as parts of their stakes"),
+    _number("close_profit_abs", _STAKE, "the sum of their profits"),
+    _number("invested", _STAKE, "what their entries took of their own money"),
+    _number("volume", _STAKE, "what all their filled orders cost"),
+    _number("stake_amount", _STAKE, "the sum of their stakes"),
+)
+
 _RUN_COLUMNS: Final = (
     _ID,
     _text("name", "text", "of the backtest"),
@@ -252,11 +280,25 @@ _RUN: Final = _count("run_id", "number", "the id of the backtest")
 _TABLES: Final = (
     ExportedTable("trades", "trades", (_ID, *_TRADE_COLUMNS), known_by=("exchange", "pair", "is_short", "open_date")),
     ExportedTable("orders", "orders", (_ID, _TRADE, *_ORDER_COLUMNS), {"ft_trade_id": "trades"}),
-    ExportedTable("custom_data", "trade_custom_data", _CUSTOM_DATA_COLUMNS, {"ft_trade_id": "trades"}),
+    ExportedTable(
+        "custom_data",
+        "trade_custom_data",
+        _CUSTOM_DATA_COLUMNS,
+        {"ft_trade_id": "trades"},
+        known_by=("ft_trade_id", "pair", "cd_key"),
+    ),
     ExportedTable("locks", "pairlocks", _LOCK_COLUMNS, known_by=("pair", "side", "lock_time", "lock_end_time")),
     ExportedTable("key_values", "KeyValueStore", _KEY_VALUE_COLUMNS),
     ExportedTable("wallet_history", "wallet_history", _WALLET_COLUMNS),
     ExportedTable("intents", "order_intents", _INTENT_COLUMNS, {"ft_trade_id": "trades"}),
+    ExportedTable("archives", "archives", _ARCHIVE_COLUMNS),
+    ExportedTable(
+        "archived_profits",
+        "archived_profits",
+        _ARCHIVED_PROFIT_COLUMNS,
+        {"archive_id": "archives"},
+        known_by=tuple(column.name for column in _ARCHIVED_PROFIT_COLUMNS[1:10]),
+    ),
     ExportedTable("backtest_runs", "backtest_runs", _RUN_COLUMNS),
     ExportedTable(
         "backtest_trades",

@@ -87,6 +87,8 @@ _HINT_ON_FILES = (
 )
 _NO_DATABASE = 26
 """SQLite's code for a file whose first page it cannot read."""
+_READ_ONLY, _KIND = 8, 0xFF
+"""SQLite's code for what may not be written, and the part of a code that tells the kind of error."""
 _LIVE_FILE, _DRY_RUN_FILE = "tradesv3.sqlite", "tradesv3.dryrun.sqlite"
 
 
@@ -243,7 +245,13 @@ def _unusable(url: URL, error: Exception) -> InvalidDatabaseUrl:
 
 def _unreachable(url: URL, error: DBAPIError) -> DatabaseUnreachable:
     reason = str(error.orig).strip()
-    if getattr(error.orig, "sqlite_errorcode", None) == _NO_DATABASE:
+    code = getattr(error.orig, "sqlite_errorcode", 0)
+    if code & _KIND == _READ_ONLY and not is_encrypted(url):
+        return DatabaseUnreachable(
+            f"{masked(url)} cannot be opened ({reason}), since SQLite wants to write files beside it: copy it to a "
+            f"folder of your own or, if nobody writes to it, read it as sqlite:///file:{url.database}?immutable=1&uri=true"
+        )
+    if code == _NO_DATABASE:
         return DatabaseUnreachable(
             f"{masked(url)} cannot be read ({reason}): {_HINT_ON_KEYS if is_encrypted(url) else _HINT_ON_FILES}"
         )

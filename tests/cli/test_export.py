@@ -112,7 +112,7 @@ def test_nobody_to_ask(two_in_a_file: str, tmp_path: Path, command: Command, mon
     [
         (["export", "--to", "all.jsonl", "--what", "cats"], "nothing called cats"),
         (["export", "--to", "all.jsonl", "--format", "xlsx"], "no format 'xlsx'"),
-        (["export", "--to", "all.csv"], "10 tables do not fit into one csv file"),
+        (["export", "--to", "all.csv"], "12 tables do not fit into one csv file"),
         (["export", "--to", "missing/all.jsonl"], "cannot be written"),
         (["export", "--to", "."], "is a folder"),
         (["import", "missing.jsonl", "--yes"], "There is no file missing.jsonl"),

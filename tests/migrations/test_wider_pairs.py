@@ -154,7 +154,7 @@ def test_view_over_what_a_downgrade_takes_away(database: Database, store_url: st
     with database.engine.begin() as connection:
         connection.execute(text("CREATE VIEW mine AS SELECT name FROM backtest_runs"))
     before = state_of(store_url)
-    with pytest.raises(MigrationError, match=r"(?s)view mine needs what is not there.*backtest_runs.*drop it before"):
+    with pytest.raises(MigrationError, match=r"view mine needs what is not there.*backtest_runs.*drop it before"):
         migrations.downgrade(database.engine, "0002_query_indexes")
     assert state_of(store_url) == before
 

@@ -4,9 +4,13 @@ import csv
 import io
 import json
 import math
+import shutil
+import sqlite3
 import stat
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import polars as pl
@@ -14,29 +18,36 @@ import pyarrow.parquet
 import pytest
 
 from tests.builders import CLOSED, OPENED, closed_trade, store, trade_with_entry
+from tests.cli.bad_databases import as_nobody
 from tests.operations.exports import FORMULAS, TEXTS, add_odd_trades
 from tests.operations.furniture import tell
-from tradestore import PairLock, Store, Trade, init_db
+from tradestore import PairLock, Store, Trade
 from tradestore._exported_columns import EXPORTED_TABLES
-from tradestore.exceptions import ExportError, InvalidValue, MigrationError
+from tradestore.exceptions import DatabaseUnreachable, ExportError, InvalidValue, MigrationError
 from tradestore.operations.export import ExportProgress, export_trades
+from tradestore.testing import opened_store
 
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def one_trade(new_file) -> str:
-    """Return the URL of a file with one closed trade, whose values can be read in the head."""
-    url: str = new_file()
-    database = init_db(url)
-    store(
-        closed_trade(
-            profit=-1.5, ratio=0.1 + 0.2, open_date=MOMENT, exit_reason="=1+1", enter_tag="", strategy=None, id=7
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file with one closed trade, whose values can be read in the head; to be copied."""
+    file = tmp_path_factory.mktemp("prepared") / "one.sqlite"
+    with opened_store(f"sqlite:///{file}"):
+        store(
+            closed_trade(
+                profit=-1.5, ratio=0.1 + 0.2, open_date=MOMENT, exit_reason="=1+1", enter_tag="", strategy=None, id=7
+            )
         )
-    )
-    Trade.session.remove()
-    database.close()
-    return url
+        Trade.session.remove()
+    return file
+
+
+@pytest.fixture
+def one_trade(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the URL of a file with one closed trade."""
+    return f"sqlite:///{shutil.copy(prepared, tmp_path_factory.mktemp('one') / 'one.sqlite')}"
 
 
 def _csv_rows(text: str) -> list[dict[str, str]]:
@@ -182,7 +193,7 @@ def test_filters_choose_trades_with_what_belongs_to_them(filtered: Store, tmp_pa
         ({"what": "locks", "pair": "ADA/USDT"}, r"locks cannot be chosen by the pair"),
         ({"file_format": "xlsx"}, r"no format 'xlsx': choose csv, jsonl or parquet"),
         ({"file_format": "parquet"}, r"x\.csv would be taken for csv, not for parquet"),
-        ({}, r"10 tables do not fit into one csv file.*give the name of a folder"),
+        ({}, r"12 tables do not fit into one csv file.*give the name of a folder"),
         ({"batch_size": 0, "what": "trades"}, r"batch_size"),
     ],
 )
@@ -303,6 +314,41 @@ def test_values_that_are_not_their_columns_are_named(one_trade: str, tmp_path: P
     with pytest.raises(InvalidValue, match=message):
         export_trades(one_trade, tmp_path / "all.jsonl")
     assert not list(tmp_path.glob("all*"))
+
+
+def test_a_file_that_may_only_be_read(prepared: Path) -> None:
+    """By its mode and its folder's: nothing is left beside it."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        file = Path(shutil.copy(prepared, folder / "one.sqlite"))
+        with closing(sqlite3.connect(file)) as connection:
+            assert connection.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+        file.chmod(0o444)
+        folder.chmod(0o555)
+        stream = io.BytesIO()
+        with as_nobody():
+            report = export_trades(f"sqlite:///{file}", stream)
+        assert [found.name for found in folder.iterdir()] == ["one.sqlite"]
+        folder.chmod(0o700)
+    assert (report.rows, len(stream.getvalue().splitlines())) == (2, 2)
+
+
+@pytest.mark.parametrize("is_immutable", [False, True])
+def test_a_write_ahead_log_that_cannot_be_made(prepared: Path, is_immutable: bool) -> None:
+    """SQLite wants to write beside the file; the message says how to read it all the same."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        file = Path(shutil.copy(prepared, folder / "one.sqlite"))
+        folder.chmod(0o555)
+        file.chmod(0o444)
+        with as_nobody():
+            if is_immutable:
+                assert export_trades(f"sqlite:///file:{file}?immutable=1&uri=true", io.BytesIO()).rows == 2
+            else:
+                with pytest.raises(DatabaseUnreachable, match=r"copy it .*sqlite:///file:.*one\.sqlite\?immutable=1"):
+                    export_trades(f"sqlite:///{file}", io.BytesIO())
+        assert [found.name for found in folder.iterdir()] == ["one.sqlite"]
+        folder.chmod(0o700)
 
 
 def test_an_old_database_is_not_touched(tmp_path: Path, new_file) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.operations.exports import NUMBERS, TEXTS
 from tradestore._exported_columns import ColumnType
-from tradestore.operations.export._cells import cells_of, parser_of
+from tradestore.operations.export._cells import cells_of, values_of
 
 DANGEROUS = {*"=+-@\t\r\n"}
 
@@ -23,7 +23,8 @@ def _there_and_back(column_type: ColumnType, value: object) -> object:
     text.seek(0)
     ((cell, beside),) = csv.reader(text)
     assert beside == "next"
-    return parser_of(column_type)(cell)
+    (value,) = values_of(column_type, [cell])
+    return value
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])) | st.text("'=+-@ \t\r\n\"a,"))
@@ -43,7 +44,7 @@ def test_texts_of_all_kinds(text: str) -> None:
 @pytest.mark.parametrize("column_type", ColumnType)
 def test_a_missing_value_is_an_empty_cell(column_type: ColumnType) -> None:
     assert cells_of(column_type, [None]) == [""]
-    assert parser_of(column_type)("") is None
+    assert values_of(column_type, [""]) == [None]
 
 
 @given(st.floats(allow_nan=False))
@@ -84,4 +85,4 @@ def test_every_moment_count_and_flag_comes_back(moment: datetime, count: int, fl
 )
 def test_what_a_spreadsheet_may_have_made_of_a_cell_is_not_guessed_at(column_type: ColumnType, cell: str) -> None:
     with pytest.raises(ValueError, match=r"expected|larger"):
-        parser_of(column_type)(cell)
+        values_of(column_type, [cell])

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select, update
 
-from tests.builders import closed_trade, store, trade, trade_with_entry
+from tests.builders import CLOSED, OPENED, closed_trade, store, trade, trade_with_entry
 from tests.capabilities import Backend
 from tests.operations.exports import add_odd_trades, contents
 from tests.operations.furniture import plain_engine, tell
+from tests.operations.old_trades import BEFORE, fill, reports
 from tradestore import ModelBase, Order, PairLock, Store, Trade, init_db
 from tradestore.exceptions import (
     DatabaseUnreachable,
@@ -26,7 +27,9 @@ from tradestore.exceptions import (
     InvalidValue,
     TradeLimitReached,
 )
+from tradestore.operations.archive import archive
 from tradestore.operations.export import ImportProgress, export_trades, import_trades
+from tradestore.testing import opened_store
 
 FORMATS = ("jsonl", "csv", "parquet")
 CHECKOUT = Path(__file__).parents[2]
@@ -129,6 +132,47 @@ def test_what_is_there_is_skipped_on_demand(database: Store, tmp_path: Path, new
     assert import_trades(exported, database, on_conflict="skip", new_ids=new_ids).added == 0
 
 
+@pytest.mark.parametrize("new_ids", [False, True])
+@pytest.mark.needs("first_driver")
+def test_what_belongs_to_nothing_is_known_too(database: Store, tmp_path: Path, new_ids: bool) -> None:
+    """Custom data without trade and pair: the engine's own keys don't tell whether it is there."""
+    data = ModelBase.metadata.tables["trade_custom_data"]
+    row = {"cd_key": "mood", "cd_type": "str", "cd_value": "calm", "created_at": OPENED}
+    with database.engine.begin() as connection:
+        connection.execute(insert(data), row)
+    exported = _export(database, tmp_path, "csv")  # type: ignore[arg-type]
+    with database.engine.begin() as connection:
+        connection.execute(update(data).values(cd_value="angry"))
+    report = import_trades(exported, database, on_conflict="skip", new_ids=new_ids)
+    assert (report.added, report.skipped) == (0, 1)
+    with database.engine.begin() as connection:
+        assert connection.scalars(select(data.c.cd_value)).all() == ["angry"]
+        connection.execute(update(data).values(cd_key="another", id=7))
+    assert import_trades(exported, database, on_conflict="skip", new_ids=new_ids).added == 1
+
+
+@pytest.mark.parametrize("new_ids", [False, True])
+@pytest.mark.needs("first_driver")
+def test_reports_count_archived_trades_there_too(
+    database: Store, new_file: NewUrl, tmp_path: Path, new_ids: bool
+) -> None:
+    """The sums of what was archived go with an export, once."""
+    fill()
+    expected = reports()
+    archive(database, BEFORE, tmp_path / "archive.sqlite")
+    exported = _export(database, tmp_path, "jsonl")  # type: ignore[arg-type]
+    assert import_trades(exported, database, new_ids=new_ids, on_conflict="skip").added == 0
+    assert reports() == expected
+    database.close()
+    with opened_store(new_file()) as other:
+        told = import_trades(exported, other, new_ids=new_ids)
+        assert {each.table: each.added for each in told.tables}["trades"] == 4
+        assert reports() == expected
+        assert import_trades(exported, other, new_ids=new_ids, on_conflict="skip").added == 0
+        assert reports() == expected
+        Trade.session.remove()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -174,28 +218,35 @@ def test_infinity_where_the_engine_keeps_it(backend: Backend, store_url: str, ne
     assert rates == ([-float("inf")] * 3 if backend.keeps_infinity else [])
 
 
-@pytest.fixture
-def exported(new_file: NewUrl, tmp_path: Path) -> Path:
-    """Return the folder of a CSV export of two trades with an order each."""
-    url = new_file()
-    database = init_db(url)
-    store(
-        trade_with_entry(exit_reason="two\nlines"),
-        closed_trade(profit=1.0, ratio=0.1),
-        PairLock(pair="A/B", lock_time=closed_trade(profit=1, ratio=1).open_date, lock_end_time=trade().open_date),
-    )
-    Trade.session.remove()
-    database.close()
-    export_trades(url, tmp_path / "csv")
-    export_trades(url, tmp_path / "all.jsonl")
-    export_trades(url, tmp_path / "parquet", file_format="parquet")
-    return tmp_path / "csv"
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with exports of two trades with an order each, and a store without rows, to be copied."""
+    folder = tmp_path_factory.mktemp("prepared")
+    _new_store(f"sqlite:///{folder / 'empty.sqlite'}")
+    url = f"sqlite:///{tmp_path_factory.mktemp('source') / 'source.sqlite'}"
+    with opened_store(url):
+        store(
+            trade_with_entry(exit_reason="two\nlines"),
+            closed_trade(profit=1.0, ratio=0.1),
+            PairLock(pair="A/B", lock_time=OPENED, lock_end_time=CLOSED),
+        )
+        Trade.session.remove()
+    export_trades(url, folder / "csv")
+    export_trades(url, folder / "all.jsonl")
+    export_trades(url, folder / "parquet", file_format="parquet")
+    return folder
 
 
 @pytest.fixture
-def target(new_file: NewUrl) -> str:
+def exported(prepared: Path, tmp_path: Path) -> Path:
+    """Return the folder of a CSV export, with the other formats beside it."""
+    return Path(shutil.copytree(prepared, tmp_path / "exported")) / "csv"
+
+
+@pytest.fixture
+def target(prepared: Path, tmp_path: Path) -> str:
     """Return the URL of a store without rows."""
-    return _new_store(new_file())
+    return f"sqlite:///{shutil.copy(prepared / 'empty.sqlite', tmp_path / 'target.sqlite')}"
 
 
 def _refused(source: object, target: str, message: str) -> None:
@@ -312,7 +363,7 @@ def test_json_that_was_cut_short(exported: Path, target: str) -> None:
     """Between two lines it is the number of rows that tells."""
     file = exported.with_name("all.jsonl")
     text = file.read_bytes()
-    for end in range(1, len(text) - 1, 997):
+    for end in range(1, len(text) - 1, 4999):
         file.write_bytes(text[:end])
         _refused(file, target, r"does not say which version|cut short")
     file.write_bytes(text[: text.index(b"\n") + 1])

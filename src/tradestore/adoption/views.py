@@ -92,7 +92,11 @@ def views_put_away(connection: Connection, tables: Iterable[str]) -> Iterator[No
         try:
             _create(connection, view)
         except DBAPIError as e:
-            msg = f"The view {view.name} needs what is not there afterwards ({str(e.orig).strip()}): drop it before."
+            reason = str(e.orig).splitlines()[0].strip()
+            msg = (
+                f"The view {view.name} needs what is not there afterwards ({reason}). Nothing was changed: drop it "
+                "before, by `tradestore views drop` if it is one of those."
+            )
             raise MigrationError(msg) from e
 
 

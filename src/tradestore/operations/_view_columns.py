@@ -214,7 +214,7 @@ def _closed_profit_view(engine: _Engine) -> ReadView:
     query = _query(columns).where(and_(t.is_open == false(), t.close_date.is_not(None)))
     return ReadView(
         "v_closed_profit_1",
-        "the trades in one pair that were closed on one day",
+        "the trades in one pair that were closed on one day, without archived ones",
         columns,
         query.group_by(day, t.pair, t.stake_currency),
     )

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tradestore._exported_columns import ColumnType
 
-__all__ = ["cells_of", "moment_cell", "number_cell", "parser_of", "read_moment", "read_number"]
+__all__ = ["cells_of", "moment_cell", "number_cell", "read_moment", "read_number", "values_of"]
 
 _APOSTROPHE: Final = "'"
 # With blanks before it, some programs find a formula all the same; the last four are the wide forms of the first.
@@ -29,10 +29,14 @@ def cells_of(column_type: ColumnType, values: Sequence[Any]) -> Sequence[str]:
     return ["" if value is None else form(value) for value in values]
 
 
-def parser_of(column_type: ColumnType) -> Callable[[str], Any]:
-    """Return what reads a cell of a column; it raises ``ValueError`` with a reason for one that cannot be read."""
+def values_of(column_type: ColumnType, cells: Sequence[str]) -> Sequence[Any]:
+    """Return the values of cells of one column.
+
+    Raises:
+        ValueError: If one cannot be read; the message says why.
+    """
     read = _PARSERS[column_type]
-    return lambda cell: None if cell == "" else read(cell)
+    return [None if cell == "" else read(cell) for cell in cells]
 
 
 def number_cell(number: float) -> str:

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from tradestore._exported_columns import EXPORTED_TABLES, ExportedTable
+from tradestore._exported_columns import EXPORTED_TABLES, ExportedColumn, ExportedTable
 from tradestore.exceptions import InvalidExport
-from tradestore.operations.export._cells import cells_of, parser_of
+from tradestore.operations.export._cells import cells_of, values_of
 from tradestore.operations.export._chunks import Chunk
 from tradestore.operations.export._manifest import read_manifest
 from tradestore.operations.export._snapshot_rows import Columns
@@ -119,19 +119,18 @@ class CsvFile:
         columns = list(zip(*rows, strict=True))
         values = []
         for column, place in zip(table.columns, places, strict=True):
-            parse = parser_of(column.type)
             try:
-                values.append([parse(cell) for cell in columns[place]])
+                values.append(values_of(column.type, columns[place]))
             except ValueError:
-                raise self._first_unreadable(column.name, parse, lines, columns[place]) from None
+                raise self._first_unreadable(column, lines, columns[place]) from None
         return Chunk(table, self._file.name, lines, values)
 
-    def _first_unreadable(self, name: str, parse: Any, lines: list[int], cells: Iterable[str]) -> InvalidExport:
+    def _first_unreadable(self, column: ExportedColumn, lines: list[int], cells: Iterable[str]) -> InvalidExport:
         for line, cell in zip(lines, cells, strict=True):
             try:
-                parse(cell)
+                values_of(column.type, [cell])
             except ValueError as e:
-                return self._refusal(line, f"{name} is {cell!r:.60}, but {e}")
+                return self._refusal(line, f"{column.name} is {cell!r:.60}, but {e}")
         raise AssertionError
 
     def _refusal(self, line: int, reason: str) -> InvalidExport:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from itertools import count
+from types import NoneType
 from typing import Any, BinaryIO, Final
 
-from tradestore._exported_columns import EXPORTED_TABLES, ColumnType, ExportedTable
+from tradestore._exported_columns import EXPORTED_TABLES, ColumnType, ExportedColumn, ExportedTable
 from tradestore.exceptions import InvalidExport
 from tradestore.operations.export._cells import moment_cell, number_cell, read_moment, read_number
 from tradestore.operations.export._chunks import Chunk
@@ -150,22 +151,37 @@ class JsonLines:
                 wrong = ", ".join(sorted(row.keys() ^ expected))
                 raise self._refusal(number, f"the fields are not those of {table.name} (unknown or missing: {wrong})")
         lines = [number for number, _ in found]
-        columns = [
-            [self._value(number, column.name, _READERS[column.type], row[column.name]) for number, row in found]
-            for column in table.columns
-        ]
+        columns = [self._values(column, lines, [row[column.name] for _, row in found]) for column in table.columns]
         return Chunk(table, self._name, lines, columns)
 
-    def _value(self, number: int, name: str, read: Callable[[Any], Any], value: Any) -> Any:
-        if value is None:
-            return None
+    def _values(self, column: ExportedColumn, lines: Sequence[int], values: Sequence[Any]) -> Sequence[Any]:
+        if _are_ready(column.type, values):
+            return values
+        read = _READERS[column.type]
         try:
-            return read(value)
-        except (OverflowError, ValueError) as e:
-            raise self._refusal(number, f"{name} is {value!r:.60}, but {e}") from None
+            return [None if value is None else read(value) for value in values]
+        except (OverflowError, ValueError):
+            raise self._first_unreadable(column.name, read, lines, values) from None
+
+    def _first_unreadable(
+        self, name: str, read: Callable[[Any], Any], lines: Sequence[int], values: Sequence[Any]
+    ) -> InvalidExport:
+        for line, value in zip(lines, values, strict=True):
+            try:
+                None if value is None else read(value)
+            except (OverflowError, ValueError) as e:
+                return self._refusal(line, f"{name} is {value!r:.60}, but {e}")
+        raise AssertionError
 
     def _refusal(self, line: int, reason: str) -> InvalidExport:
         return InvalidExport(f"{self._name}, line {line}: {reason}. Nothing was imported: correct the file.")
+
+
+def _are_ready(column_type: ColumnType, values: Sequence[Any]) -> bool:
+    """Tell whether all values are what the column has as JSON gives them: most are, and looked at together."""
+    if not set(map(type, values)) <= {NoneType, _READY.get(column_type)}:
+        return False
+    return column_type is not ColumnType.NUMBER or all(value is None or value - value == 0 for value in values)
 
 
 def _refuse_constant(name: str) -> None:
@@ -197,6 +213,7 @@ def _read_moment(value: Any) -> datetime:
     return read_moment(value if type(value) is str else "")
 
 
+_READY: Final = {ColumnType.COUNT: int, ColumnType.NUMBER: float, ColumnType.TEXT: str, ColumnType.FLAG: bool}
 _READERS: Final[dict[ColumnType, Callable[[Any], Any]]] = {
     ColumnType.COUNT: _reader(int, "a whole number"),
     ColumnType.NUMBER: _read_number,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, select, tuple_
 
 from tradestore._exported_columns import ExportedTable
 from tradestore.exceptions import ImportConflict
@@ -54,12 +54,12 @@ class PresentRows:
         found: dict[int, Any] = {}
         if not self._has_rows:
             return found
-        keys = [*self._unique, self._known_by] if skips and self._known_by else self._unique
-        for key in keys:
-            present = self._present(key, [chunk.column(column.name) for column in key])
-            for row, values in enumerate(zip(*(chunk.column(column.name) for column in key), strict=True)):
-                if values in present:
-                    found[row] = key
+        for key in [*self._unique, self._known_by] if skips and self._known_by else self._unique:
+            told = [*zip(*(chunk.column(column.name) for column in key), strict=True)]
+            # In a unique key, no two missing values are the same one.
+            wanted = {values for values in told if key is self._known_by or None not in values}
+            present = set(map(tuple, self._asked(key, key, wanted)))
+            found |= {row: key for row, values in enumerate(told) if values in present}
         if self._id is not None:
             self._find_ids(chunk, self._id, found, skips=skips)
         if found and not skips:
@@ -75,7 +75,8 @@ class PresentRows:
     def _find_ids(self, chunk: Chunk, own: Column[Any], found: dict[int, Any], *, skips: bool) -> None:
         """Find rows by their ids, and refuse those whose id another row has."""
         telling = [*dict.fromkeys(column for key in (*self._unique, self._known_by) for column in key)]
-        stored = {row[0]: tuple(row[1:]) for row in self._asked([own, *telling], [own], [chunk.column("id")])}
+        ids = {(row_id,) for row_id in chunk.column("id")}
+        stored = {row[0]: tuple(row[1:]) for row in self._asked([own, *telling], [own], ids)}
         told = zip(*(chunk.column(column.name) for column in telling), strict=True)
         for row, (row_id, values) in enumerate(zip(chunk.column("id"), told, strict=True)):
             if row_id in stored and row not in found:
@@ -83,17 +84,19 @@ class PresentRows:
                     self._refuse_id(chunk, row, skips=skips)
                 found[row] = [own]
 
-    def _present(self, key: _Key, columns: Sequence[Sequence[Any]]) -> set[tuple[Any, ...]]:
-        return set(map(tuple, self._asked(key, key, columns)))
-
-    def _asked(self, wanted: _Key, key: _Key, columns: Sequence[Sequence[Any]]) -> Iterator[Any]:
-        """Yield columns of the rows that have one of the given keys."""
-        # No two missing values are the same one.
-        keys = sorted({values for values in zip(*columns, strict=True) if None not in values}, key=repr)
-        for start in range(0, len(keys), _MOST_KEYS):
-            some = keys[start : start + _MOST_KEYS]
-            of_key = tuple_(*key).in_(some) if len(key) > 1 else key[0].in_([values[0] for values in some])
-            yield from self._connection.execute(select(*wanted).where(of_key))
+    def _asked(self, wanted: _Key, key: _Key, values: set[tuple[Any, ...]]) -> Iterator[Any]:
+        """Yield columns of the rows that have one of the given values in a key, or miss what one misses."""
+        by_missing: dict[tuple[bool, ...], list[tuple[Any, ...]]] = {}
+        for each in sorted(values, key=repr):
+            by_missing.setdefault(tuple(value is None for value in each), []).append(each)
+        for missing, alike in by_missing.items():
+            absent = [column.is_(None) for column, is_missing in zip(key, missing, strict=True) if is_missing]
+            given = [column for column, is_missing in zip(key, missing, strict=True) if not is_missing]
+            for start in range(0, len(alike), _MOST_KEYS):
+                some = [
+                    tuple(value for value in each if value is not None) for each in alike[start : start + _MOST_KEYS]
+                ]
+                yield from self._connection.execute(select(*wanted).where(*absent, *_one_of(given, some)))
 
     def _refuse_id(self, chunk: Chunk, row: int, *, skips: bool) -> None:
         is_another = "another row" if skips else "a row"
@@ -103,3 +106,12 @@ class PresentRows:
             f"{chunk.column('id')[row]} is in the database already. Nothing was imported: {advice}."
         )
         raise ImportConflict(msg)
+
+
+def _one_of(columns: _Key, values: Sequence[tuple[Any, ...]]) -> list[ColumnElement[bool]]:
+    match len(columns):
+        case 0:
+            return []
+        case 1:
+            return [columns[0].in_([value for (value,) in values])]
+    return [tuple_(*columns).in_(values)]
