@@ -18,6 +18,8 @@ _WITHOUT_EXCHANGE: Final = ("pairlocks", "trade_custom_data")
 def plan_rename_pair(place: Place, old: str, new: str, *, exchange: str | None = None) -> RepairPlan:
     """Plan to give a pair another name in trades, orders, intents, locks and what is remembered about it.
 
+    Trades that are archived, and the sums of what they brought, keep the old name: put them back before.
+
     Args:
         place: A database URL, or the database that is open.
         old: Its name, such as ``MATIC/USDT``.
