@@ -8,6 +8,7 @@ import pytest
 
 from tests.capabilities import Backend
 from tests.operations.furniture import furnish
+from tradestore.operations.backup import Backup, back_up
 
 NewUrl = Callable[[], str]
 
@@ -24,6 +25,19 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def source_url(furnished: Path, tmp_path: Path) -> str:
     """Return the URL of a file that has something of everything."""
     return f"sqlite:///{shutil.copy(furnished, tmp_path / 'source.sqlite')}"
+
+
+@pytest.fixture(scope="session")
+def furnished_backup(furnished: Path, tmp_path_factory: pytest.TempPathFactory) -> Backup:
+    """Return a backup of that file, to be copied."""
+    return back_up(f"sqlite:///{furnished}", tmp_path_factory.mktemp("backed-up"))
+
+
+@pytest.fixture
+def made(furnished_backup: Backup, tmp_path: Path) -> Backup:
+    """Return a backup of a file that has something of everything."""
+    folder = shutil.copytree(furnished_backup.path.parent, tmp_path / "backups")
+    return Backup(folder / furnished_backup.path.name, furnished_backup.manifest)
 
 
 @pytest.fixture

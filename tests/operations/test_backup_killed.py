@@ -16,7 +16,7 @@ from tradestore.operations.backup import back_up, list_backups, restore, verify_
 from tradestore.operations.content import content_hash
 
 Choice = Callable[[list[Point]], list[Point]]
-FEW = 6
+FEW = 4
 RESTORES = 3
 FEW_ON_SERVERS = 2
 LOCK = ".tradestore-backup.lock"

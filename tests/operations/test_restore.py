@@ -21,11 +21,6 @@ from tradestore.operations.views import create_views, list_views
 NewUrl = Callable[[], str]
 
 
-@pytest.fixture
-def made(source_url: str, tmp_path: Path) -> Backup:
-    return back_up(source_url, tmp_path / "backups")
-
-
 @pytest.mark.needs("persistent", "first_driver")
 def test_restored_store_is_a_store_like_any_other(made: Backup, store_url: str) -> None:
     """It opens, and new rows get ids of their own."""
