@@ -1,18 +1,24 @@
-"""Databases that a command must refuse: what an operator's mistakes and accidents leave behind."""
+"""Databases that a command must refuse: what an operator's mistakes and accidents leave behind; and good ones."""
 
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
+
+import sqlcipher3
 
 from tests.cli.stores import write_known_store
 from tradestore.constants import TRANSFER_TABLE
 from tradestore.migrations import downgrade
 from tradestore.models import open_engine
+from tradestore.operations.encryption import url_with_key
 
-__all__ = ["BAD_DATABASES", "NOBODY", "as_nobody", "locked", "with_journal"]
+__all__ = ["BAD_DATABASES", "GOOD_DATABASES", "KEY", "NEW_KEY", "as_nobody", "connected", "give_away", "locked"]
 
+KEY, NEW_KEY = "Tr0ub4dor-key", "Tr0ub4dor-new-key"
+"""Of encrypted files."""
 NOBODY = 65534
 """A user without any rights of its own."""
 
@@ -65,6 +71,18 @@ def _half_a_copy(file: Path) -> None:
         connection.execute(f"CREATE TABLE {TRANSFER_TABLE} (id INTEGER PRIMARY KEY)")
 
 
+def _encrypted(file: Path) -> None:
+    write_known_store(url_with_key(file, KEY))
+    with closing(connected(file)) as connection:
+        assert connection.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+
+
+def _defective(file: Path) -> None:
+    with_journal(file)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE trades SET realized_profit = 1 WHERE id = 2")
+
+
 BAD_DATABASES: dict[str, Callable[[Path], None]] = {
     "missing": _missing,
     "folder": _folder,
@@ -86,12 +104,37 @@ def with_journal(file: Path) -> None:
         assert connection.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
 
 
+GOOD_DATABASES: dict[str, Callable[[Path], None]] = {
+    "good": with_journal,
+    "encrypted": _encrypted,
+    "defective": _defective,
+}
+"""What makes those that a command has something to do with."""
+
+
+def connected(file: Path) -> Any:
+    """Return a connection to a file of SQLite; to an encrypted one under the key that is its first one."""
+    if file.read_bytes().startswith(b"SQLite format 3"):
+        return sqlite3.connect(file, isolation_level=None)
+    connection = sqlcipher3.connect(file, isolation_level=None)
+    connection.execute(f"PRAGMA key = '{KEY}'")
+    return connection
+
+
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
     """Keep everybody out of a store."""
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+    with closing(connected(file)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         yield
+
+
+def give_away(folder: Path, *, but: str) -> None:
+    """Give all that is in a folder, but for the files of a name, to the user without rights."""
+    if os.geteuid() == 0:
+        for each in folder.rglob("*"):
+            if not each.name.startswith(but):
+                os.chown(each, NOBODY, NOBODY)
 
 
 @contextmanager

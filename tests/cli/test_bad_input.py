@@ -1,10 +1,10 @@
 """Whatever is wrong with a database, each command says so in a line, ends with an honest code, and changes nothing."""
 
 import os
+import re
 import resource
 import shutil
 import signal
-import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,9 +17,11 @@ import pytest
 import time_machine
 from sqlalchemy import Engine, event
 
-from tests.cli.bad_databases import BAD_DATABASES, as_nobody, locked, with_journal
+from tests.ciphers import quick_keys
+from tests.cli.bad_databases import BAD_DATABASES, GOOD_DATABASES, NEW_KEY, as_nobody, connected, give_away, locked
 from tests.cli.conftest import Command, Outcome
 from tests.cli.every_command import ENTRIES, Entry
+from tests.cli.prepared import DATABASE, Preparations, use, words_of
 from tests.cli.terminals import in_terminal
 from tradestore.cli.app import run
 
@@ -29,21 +31,33 @@ PASSWORD = "s3cret-w0rd"
 SERVERS = [f"{scheme}://bot:{PASSWORD}@127.0.0.1:1/trades" for scheme in ("postgresql", "mysql")]
 INTERRUPTIONS = 4
 REFUSED, BUSY, INTERRUPTED, PIPE_CLOSED = 3, 4, 130, 141
+NAMES = re.compile(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+"""That are drawn anew each time."""
 
 every_opening = pytest.mark.parametrize("name", OPENING)
 every_changing = pytest.mark.parametrize("name", CHANGING)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _quick_keys() -> Iterator[None]:
+    with quick_keys():
+        yield
+
+
 @pytest.fixture(scope="session")
-def bad_databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with each of the bad databases, in a folder of its name."""
-    folder = tmp_path_factory.mktemp("bad")
-    for name, make in BAD_DATABASES.items():
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with each of the databases, in a folder of its name."""
+    folder = tmp_path_factory.mktemp("databases")
+    for name, make in (BAD_DATABASES | GOOD_DATABASES).items():
         (folder / name).mkdir()
-        make(folder / name / "tradesv3.sqlite")
-    (folder / "good").mkdir()
-    with_journal(folder / "good" / "tradesv3.sqlite")
+        make(folder / name / DATABASE)
     return folder
+
+
+@pytest.fixture(scope="session")
+def preparations(databases: Path, tmp_path_factory: pytest.TempPathFactory) -> Preparations:
+    """Return what commands need."""
+    return Preparations(databases, tmp_path_factory.mktemp("prepared"))
 
 
 @pytest.fixture
@@ -56,54 +70,60 @@ def place() -> Iterator[Path]:
 
 @pytest.mark.parametrize("kind", BAD_DATABASES)
 @every_opening
-def test_bad_database_is_refused(kind: str, name: str, bad_databases: Path, place: Path, command: Command) -> None:
+def test_bad_database_is_refused(
+    kind: str, name: str, databases: Path, preparations: Preparations, place: Path, command: Command
+) -> None:
     entry = OPENING[name]
-    shutil.copytree(bad_databases / kind, place, dirs_exist_ok=True)
+    preparations.put(name, entry, place)
+    (place / DATABASE).unlink()
+    shutil.copytree(databases / kind, place, dirs_exist_ok=True)
     before = _content(place)
 
     outcome = _try(command, name, entry, place)
 
-    if kind == "older" and entry.older:
+    if kind in _welcome(entry):
         assert outcome.code in {0, REFUSED}
         return
-    assert _complaint(outcome).startswith("Error: ")
-    assert outcome.code == REFUSED
+    _assert_refused(outcome, entry, {REFUSED})
     assert _content(place) == before
 
 
 @every_opening
-def test_locked_database_is_busy(name: str, bad_databases: Path, place: Path, command: Command) -> None:
-    shutil.copytree(bad_databases / "good", place, dirs_exist_ok=True)
+def test_locked_database_is_busy(name: str, preparations: Preparations, place: Path, command: Command) -> None:
+    preparations.put(name, OPENING[name], place)
     before = _content(place)
 
-    with locked(place / "tradesv3.sqlite"):
+    with locked(place / DATABASE):
         outcome = _try(command, name, OPENING[name], place)
 
-    assert _complaint(outcome).startswith("Error: ")
-    assert outcome.code == BUSY
+    _assert_refused(outcome, OPENING[name], {BUSY})
     assert _content(place) == before
 
 
 @every_opening
-def test_database_without_permission_is_refused(name: str, bad_databases: Path, place: Path, command: Command) -> None:
-    shutil.copytree(bad_databases / "good", place, dirs_exist_ok=True)
+def test_database_without_permission_is_refused(
+    name: str, preparations: Preparations, place: Path, command: Command
+) -> None:
+    preparations.put(name, OPENING[name], place)
     before = _content(place)
-    (place / "tradesv3.sqlite").chmod(0o000)
+    give_away(place, but=DATABASE)
+    (place / DATABASE).chmod(0o000)
 
     with as_nobody():
         outcome = _try(command, name, OPENING[name], place)
 
-    (place / "tradesv3.sqlite").chmod(0o600)
-    assert "may not be read" in _complaint(outcome)
-    assert outcome.code == REFUSED
+    (place / DATABASE).chmod(0o600)
+    assert "may not be read" in outcome.err + outcome.out
+    _assert_refused(outcome, OPENING[name], {REFUSED})
     assert _content(place) == before
 
 
 @every_changing
-def test_read_only_file_is_not_changed(name: str, bad_databases: Path, place: Path, command: Command) -> None:
-    _set_up(bad_databases, place, CHANGING[name])
+def test_read_only_file_is_not_changed(name: str, preparations: Preparations, place: Path, command: Command) -> None:
+    preparations.put(name, CHANGING[name], place)
     before = _content(place)
-    (place / "tradesv3.sqlite").chmod(0o444)
+    give_away(place, but=DATABASE)
+    (place / DATABASE).chmod(0o444)
     place.chmod(0o555)
 
     with as_nobody():
@@ -116,71 +136,83 @@ def test_read_only_file_is_not_changed(name: str, bad_databases: Path, place: Pa
 
 
 @every_changing
-def test_full_disk_changes_nothing(name: str, bad_databases: Path, place: Path, command: Command) -> None:
-    _set_up(bad_databases, place, CHANGING[name])
+def test_full_disk_changes_nothing(name: str, preparations: Preparations, place: Path, command: Command) -> None:
+    preparations.put(name, CHANGING[name], place)
     before = _dump(place)
 
     with _no_file_grows():
         outcome = _try(command, name, CHANGING[name], place)
 
-    assert _complaint(outcome).startswith("Error: ")
-    assert outcome.code == REFUSED
-    assert _dump(place) == before
+    _assert_refused(outcome, CHANGING[name], {REFUSED})
+    assert _rows(before, CHANGING[name]) == _rows(_dump(place), CHANGING[name])
 
 
 @pytest.mark.parametrize("url", SERVERS, ids=["postgresql", "mysql"])
 @every_opening
 def test_absent_server_is_named_without_its_password(
-    url: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+    url: str,
+    name: str,
+    preparations: Preparations,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: Command,
 ) -> None:
+    preparations.put(name, OPENING[name], tmp_path)
     monkeypatch.setenv("TRADESTORE_DB_URL", url)
+    monkeypatch.setenv("TRADESTORE_NEW_PASSWORD", NEW_KEY)
     words = [word.format(url=url, folder=tmp_path) for word in OPENING[name].words]
 
     outcome = command(*name.split(), *words)
 
-    assert _complaint(outcome).startswith("Error: ")
-    assert outcome.code in {REFUSED, BUSY}
-    assert PASSWORD not in outcome.err
+    _assert_refused(outcome, OPENING[name], {REFUSED, BUSY})
+    assert PASSWORD not in outcome.err + outcome.out
 
 
 @every_opening
 def test_interruption_leaves_nothing_half_done(
-    name: str, bad_databases: Path, tmp_path: Path, command: Command
+    name: str, preparations: Preparations, tmp_path: Path, command: Command
 ) -> None:
+    entry = OPENING[name]
     with time_machine.travel(datetime(2026, 4, 1, tzinfo=UTC), tick=False):
-        undisturbed = _set_up(bad_databases, tmp_path / "undisturbed", OPENING[name])
+        undisturbed = preparations.put(name, entry, tmp_path / "undisturbed")
         before = _dump(undisturbed)
         with _interrupted_at(None) as statements:
-            assert _try(command, name, OPENING[name], undisturbed).code in {0, 1}
+            assert _try(command, name, entry, undisturbed).code in {0, 1}
         after = _dump(undisturbed)
         for point in sorted({1 + len(statements) * each // INTERRUPTIONS for each in range(INTERRUPTIONS)}):
-            folder = _set_up(bad_databases, tmp_path / str(point), OPENING[name])
+            folder = preparations.put(name, entry, tmp_path / str(point))
             with _interrupted_at(point):
-                outcome = _try(command, name, OPENING[name], folder)
+                outcome = _try(command, name, entry, folder)
             assert _complaint(outcome).startswith("Interrupted")
             assert outcome.code == INTERRUPTED
-            assert _dump(folder) in (before, after), f"half done at statement {point}: {statements[point - 1]}"
+            allowed = [_rows(each, entry) for each in (before, after)]
+            assert _rows(_dump(folder), entry) in allowed, f"half done at statement {point}: {statements[point - 1]}"
             if "copy" not in name:
-                assert _try(command, name, OPENING[name], folder).code in {0, 1, REFUSED}
+                assert _try(command, name, entry, folder).code in {0, 1, REFUSED}
 
 
 @every_opening
 def test_reader_that_went_away_ends_it_quietly(
-    name: str, bad_databases: Path, place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    name: str,
+    preparations: Preparations,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    shutil.copytree(bad_databases / "good", place, dirs_exist_ok=True)
-    words = _words(name, OPENING[name], place, monkeypatch)
+    preparations.put(name, OPENING[name], place)
+    use(OPENING[name], place, monkeypatch)
     reading_end, writing_end = os.pipe()
     os.close(reading_end)
+    capfd.readouterr()
     with os.fdopen(writing_end, "w") as output, monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", output)
-        code = run(words)
+        code = run(words_of(name, OPENING[name], place))
     assert code == PIPE_CLOSED
     assert _without_plan(capfd.readouterr().err) == ""
 
 
-def test_ctrl_c_at_the_question_changes_nothing(bad_databases: Path, place: Path) -> None:
-    shutil.copytree(bad_databases / "good", place, dirs_exist_ok=True)
+def test_ctrl_c_at_the_question_changes_nothing(databases: Path, place: Path) -> None:
+    shutil.copytree(databases / "good", place, dirs_exist_ok=True)
     before = _content(place)
 
     seen = in_terminal(
@@ -196,8 +228,8 @@ def test_ctrl_c_at_the_question_changes_nothing(bad_databases: Path, place: Path
 
 
 @pytest.mark.parametrize(("answer", "code", "is_there"), [("y\n", 0, False), ("n\n", 1, True)])
-def test_question_is_answered(answer: str, code: int, is_there: bool, bad_databases: Path, place: Path) -> None:
-    shutil.copytree(bad_databases / "good", place, dirs_exist_ok=True)
+def test_question_is_answered(answer: str, code: int, is_there: bool, databases: Path, place: Path) -> None:
+    shutil.copytree(databases / "good", place, dirs_exist_ok=True)
 
     seen = in_terminal(
         *("kv", "delete", "bot_start_time", "--db-url", "sqlite:///tradesv3.sqlite"),
@@ -211,19 +243,27 @@ def test_question_is_answered(answer: str, code: int, is_there: bool, bad_databa
 
 def _try(command: Command, name: str, entry: Entry, folder: Path) -> Outcome:
     with pytest.MonkeyPatch.context() as patched:
-        return command(*_words(name, entry, folder, patched))
+        use(entry, folder, patched)
+        return command(*words_of(name, entry, folder))
 
 
-def _words(name: str, entry: Entry, folder: Path, patched: pytest.MonkeyPatch) -> list[str]:
-    """Return the words of a command, with a database that is not waited for."""
-    url = f"sqlite:///{folder / 'tradesv3.sqlite'}?busy_timeout=0.05"
-    patched.setenv("TRADESTORE_DB_URL", url)
-    return [*name.split(), *(word.format(url=url, folder=folder) for word in entry.words)]
+def _welcome(entry: Entry) -> set[str]:
+    """Return the kinds of bad databases that a command may work with."""
+    kinds = {"older"} if entry.older else set()
+    if entry.any_content:
+        kinds |= {"another program's", "newer", "half a copy"}
+    return kinds | ({"missing", "empty"} if entry.makes else set())
 
 
-def _set_up(bad_databases: Path, folder: Path, entry: Entry) -> Path:
-    """Put the database that a command has work with into a folder, and return that."""
-    return Path(shutil.copytree(bad_databases / entry.works_on, folder, dirs_exist_ok=True))
+def _assert_refused(outcome: Outcome, entry: Entry, codes: set[int]) -> None:
+    if not entry.answers:
+        assert _complaint(outcome).startswith("Error: ")
+        assert outcome.code in codes
+        return
+    assert outcome.code == 1, outcome.out
+    assert outcome.err == ""
+    assert "failed" in outcome.out
+    assert "Traceback" not in outcome.out
 
 
 def _complaint(outcome: Outcome) -> str:
@@ -243,12 +283,18 @@ def _without_plan(text: str) -> str:
 
 
 def _content(folder: Path) -> dict[str, bytes | None]:
-    return {each.name: None if each.is_dir() else each.read_bytes() for each in folder.iterdir()}
+    return {str(each.relative_to(folder)): None if each.is_dir() else each.read_bytes() for each in folder.rglob("*")}
 
 
 def _dump(folder: Path) -> list[str]:
-    with closing(sqlite3.connect(folder / "tradesv3.sqlite")) as connection:
-        return list(connection.iterdump())
+    """Return all that the database of a folder has, whatever the folder is called."""
+    with closing(connected(folder / DATABASE)) as connection:
+        return [NAMES.sub("NAME", line.replace(str(folder), "FOLDER")) for line in connection.iterdump()]
+
+
+def _rows(dump: list[str], entry: Entry) -> list[str]:
+    """Return what of a database a command may change only as a whole."""
+    return [line for line in dump if "sqlite_stat" not in line] if entry.in_steps else dump
 
 
 @contextmanager

@@ -3,16 +3,19 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.ciphers import quick_keys
+from tests.cli.bad_databases import BAD_DATABASES, GOOD_DATABASES
 from tests.cli.conftest import Command
 from tests.cli.every_command import ENTRIES, Entry, command_names, command_tree
-from tests.cli.stores import write_known_store
+from tests.cli.prepared import DATABASE, Preparations, use
+from tests.cli.prepared import words_of as filled
 from tests.cli.terminals import COLUMNS, each_in_terminal, in_terminal
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -23,24 +26,30 @@ every_command = pytest.mark.parametrize("name", command_names())
 every_entry = pytest.mark.parametrize(("name", "entry"), ENTRIES.items(), ids=ENTRIES)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _quick_keys() -> Iterator[None]:
+    with quick_keys():
+        yield
+
+
 @pytest.fixture(scope="module")
-def known_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a store with the trades whose numbers are known, to be copied."""
-    file = tmp_path_factory.mktemp("known") / "tradesv3.sqlite"
-    write_known_store(f"sqlite:///{file}")
-    return file
+def preparations(tmp_path_factory: pytest.TempPathFactory) -> Preparations:
+    """Return what commands need, with the trades whose numbers are known."""
+    databases = tmp_path_factory.mktemp("databases")
+    for name in {entry.works_on for entry in ENTRIES.values()}:
+        (databases / name).mkdir()
+        (BAD_DATABASES | GOOD_DATABASES)[name](databases / name / DATABASE)
+    return Preparations(databases, tmp_path_factory.mktemp("prepared"))
 
 
 @pytest.fixture
-def words_of(known_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def words_of(preparations: Preparations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Return what gives the words that try a command, on a store of its own."""
-    url = f"sqlite:///{tmp_path / 'tradesv3.sqlite'}"
-    monkeypatch.setenv("TRADESTORE_DB_URL", url)
-    shutil.copy(known_file, tmp_path)
 
     def give(name: str, entry: Entry) -> list[str]:
-        (tmp_path / "empty").mkdir(exist_ok=True)
-        return [*name.split(), *(word.format(url=url, folder=tmp_path / "empty") for word in entry.words)]
+        folder = preparations.put(name, entry, tmp_path / name.replace(" ", "-"))
+        use(entry, folder, monkeypatch)
+        return filled(name, entry, folder)
 
     return give
 
@@ -100,7 +109,11 @@ def test_pipe_gets_plain_lines(name: str, entry: Entry, words_of, command: Comma
 
 
 def test_terminal_of_80_columns_gets_whole_lines(words_of, tmp_path: Path) -> None:
-    readers = [words_of(name, entry) for name, entry in ENTRIES.items() if not entry.changes]
+    readers = []
+    for name, entry in ENTRIES.items():
+        words = words_of(name, entry)
+        takes_url = any(parameter.name == "db_url" for parameter in TREE[name].params)
+        readers.append([*words, *(("--db-url", os.environ["TRADESTORE_DB_URL"]) if takes_url else ())])
     for words, seen in zip(readers, each_in_terminal(readers, folder=tmp_path), strict=True):
         assert seen.code in {0, 1}, (words, seen.text)
         assert seen.text.strip(), words
