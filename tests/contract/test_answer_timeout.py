@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -42,10 +43,24 @@ def _frozen(server) -> Iterator[None]:
     try:
         for pid in pids:
             _signal(pid, signal.SIGSTOP)
+        # A thread that is running already may still answer.
+        while not all(map(_is_stopped, pids)):
+            time.sleep(0.001)
         yield
     finally:
         for pid in pids:
             _signal(pid, signal.SIGCONT)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Tell whether no thread of a process goes on."""
+    try:
+        states = [
+            status.read_text().rpartition(")")[2].split()[0] for status in Path(f"/proc/{pid}/task").glob("*/stat")
+        ]
+    except (FileNotFoundError, ProcessLookupError):  # A thread has ended meanwhile.
+        return False
+    return all(state in {"T", "Z", "X"} for state in states)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
