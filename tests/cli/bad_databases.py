@@ -2,8 +2,9 @@
 
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,17 @@ from tradestore.migrations import downgrade
 from tradestore.models import open_engine
 from tradestore.operations.encryption import url_with_key
 
-__all__ = ["BAD_DATABASES", "GOOD_DATABASES", "KEY", "NEW_KEY", "as_nobody", "connected", "give_away", "locked"]
+__all__ = [
+    "BAD_DATABASES",
+    "GOOD_DATABASES",
+    "KEY",
+    "NEW_KEY",
+    "as_nobody",
+    "connected",
+    "give_away",
+    "locked",
+    "plain",
+]
 
 KEY, NEW_KEY = "Tr0ub4dor-key", "Tr0ub4dor-new-key"
 """Of encrypted files."""
@@ -112,13 +123,28 @@ GOOD_DATABASES: dict[str, Callable[[Path], None]] = {
 """What makes those that a command has something to do with."""
 
 
-def connected(file: Path) -> Any:
-    """Return a connection to a file of SQLite; to an encrypted one under the key that is its first one."""
+def connected(file: Path, key: str = KEY) -> Any:
+    """Return a connection to a file of SQLite; to an encrypted one by its key."""
     if file.read_bytes().startswith(b"SQLite format 3"):
         return sqlite3.connect(file, isolation_level=None)
     connection = sqlcipher3.connect(file, isolation_level=None)
-    connection.execute(f"PRAGMA key = '{KEY}'")
+    connection.execute(f"PRAGMA key = '{key}'")
     return connection
+
+
+def plain(file: Path) -> sqlite3.Connection:
+    """Return a connection to a file of SQLite, or to a plain copy of an encrypted one, whichever key it has by now."""
+    if file.read_bytes().startswith(b"SQLite format 3"):
+        return sqlite3.connect(file)
+    with tempfile.TemporaryDirectory() as folder:
+        for key in (KEY, NEW_KEY):
+            with closing(connected(file, key)) as connection, suppress(sqlcipher3.DatabaseError):
+                connection.execute("ATTACH DATABASE ? AS plain KEY ''", (f"{folder}/{key}",))
+                connection.execute("SELECT sqlcipher_export('plain')").fetchall()
+                connection.execute("DETACH DATABASE plain")
+                # Whoever has it open keeps it, whatever becomes of its name.
+                return sqlite3.connect(f"{folder}/{key}")
+    raise AssertionError(file)
 
 
 @contextmanager

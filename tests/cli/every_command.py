@@ -23,7 +23,6 @@ class Entry:
         changes: Whether it changes that database.
         older: Whether a database of an older revision will do.
         any_content: Whether any file of SQLite will do, whatever its tables are.
-        makes: Whether it makes the database that is missing.
         answers: Whether a database that nobody can work with is an answer like another, with exit code 1.
         in_steps: Whether it changes no row, and ends each of its steps by itself.
         works_on: The database that it has something to do with: ``good``, ``encrypted``, or one of
@@ -36,7 +35,6 @@ class Entry:
     changes: bool = False
     older: bool = False
     any_content: bool = False
-    makes: bool = False
     answers: bool = False
     in_steps: bool = False
     works_on: str = "good"
@@ -77,8 +75,8 @@ ENTRIES: dict[str, Entry] = {
     "import": Entry(
         ("{folder}/trades.jsonl", "--skip-existing", "--yes"),
         changes=True,
-        makes=True,
-        before=("export --to {folder}/trades.jsonl", "delete-trade 1 --yes"),
+        # The others have the same pair, side and date of opening, by which an import knows a trade.
+        before=("export --to {folder}/trades.jsonl", "delete-trade 3 --yes"),
     ),
     "kv delete": Entry(("bot_start_time", "--yes"), changes=True),
     "kv get": Entry(("bot_start_time",)),

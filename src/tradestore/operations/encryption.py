@@ -24,7 +24,7 @@ from tradestore.operations.opening import file_of_url, refuse_unusable_file
 __all__ = ["Encryption", "decrypt", "encrypt", "rekey", "url_with_key"]
 
 _PATIENCE: Final = 5.0
-"""Seconds to wait for another writer."""
+"""Seconds to wait for another writer, where the URL does not say it."""
 _LABEL: Final = "rekey"
 _SETTLED: Final = "mode=ro&immutable=1"
 """A file that nobody else has open."""
@@ -234,7 +234,8 @@ def _size(connection: Any) -> tuple[int, int]:
 
 @contextmanager
 def _engine_of(url: URL) -> Iterator[Engine]:
-    engine = open_engine(url.render_as_string(hide_password=False), busy_timeout=_PATIENCE)
+    waits = {} if "busy_timeout" in url.query else {"busy_timeout": _PATIENCE}
+    engine = open_engine(url.render_as_string(hide_password=False), **waits)
     try:
         yield engine
     finally:

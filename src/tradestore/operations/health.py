@@ -17,9 +17,9 @@ from tradestore._engine import masked, take_write_lock
 from tradestore._errors import meaningful
 from tradestore._intent_model import UNRESOLVED, OrderIntent
 from tradestore.database import Database
-from tradestore.exceptions import DatabaseBusy, DatabaseReadOnly, TradeStoreError
+from tradestore.exceptions import DatabaseBusy, DatabaseReadOnly, TradeStoreError, TransferError
 from tradestore.migrations import HEAD, current
-from tradestore.models import open_engine
+from tradestore.models import open_engine, present_tables, refuse_half_a_copy
 from tradestore.operations.opening import Place, refuse_unusable_file
 
 __all__ = ["Health", "HealthReason", "HealthState", "health"]
@@ -180,6 +180,11 @@ def _look_at_database(look: _Look, place: Place) -> None:
             if look.revision != HEAD:
                 text = f"The tables are at revision {look.revision}, expected was {HEAD}: run `tradestore upgrade`."
                 look.add("schema", HealthState.FAILED, text)
+                return
+            try:
+                refuse_half_a_copy(engine, present_tables(engine))
+            except TransferError as e:
+                look.add("schema", HealthState.FAILED, str(e))
                 return
             with engine.connect() as connection:
                 _look_at_intents(look, connection)

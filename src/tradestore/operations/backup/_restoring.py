@@ -31,7 +31,7 @@ from tradestore.operations.backup._server_targets import beside, take_over
 from tradestore.operations.backup._sqlite_files import database_url, put_in_place
 from tradestore.operations.backup._verifying import FILES, SERVERS, refuse_other_content, restored, verify
 from tradestore.operations.content import content_hash
-from tradestore.operations.opening import file_of_url
+from tradestore.operations.opening import file_of_url, refuse_unusable_file
 from tradestore.operations.transfer import TransferProgress, transfer
 
 __all__ = ["RestoreReport", "restore"]
@@ -136,6 +136,7 @@ def restore(
         DatabaseBusy: If the target is in use.
         DatabaseFull: If there is no room.
         DatabaseUnreachable: If nobody answers there.
+        DatabaseReadOnly: If the store that trades are to be put into may not be written to.
         MissingPackage: If the package that decrypts is not installed.
     """
     path = existing(backup)
@@ -153,6 +154,7 @@ def restore(
 
 
 def _some_trades(errand: _Errand, target: Engine, trades: Collection[int]) -> RestoreReport:
+    refuse_unusable_file(target.url, is_reader=False)
     with scratch_folder() as scratch, errand.proved(scratch, target) as source:
         _bring_up_to_date(source)
         rows = copy_trades(source, target, trades)
