@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from rich.console import Console
-from rich.filesize import decimal
-from rich.table import Table
 from typer import Argument, Option
 
 from tradestore.cli._answers import answer, bar_of, confirmed
 from tradestore.cli._arguments import AsJson, DatabaseUrl, Yes
+from tradestore.cli._formats import size, table_of
 from tradestore.exceptions import BackupError
 from tradestore.operations.backup import (
     Backup,
@@ -61,11 +60,11 @@ def backup(
     Example: tradestore backup --db-url sqlite:///tradesv3.sqlite --to backups --keep 14
     """
     key = _passphrase(key_file) if encrypt or key_file is not None else None
-    with bar_of("backing up") as bar:
+    with bar_of("Backing up") as bar:
         made = back_up(db_url, to, keep=keep, compression=compression, key=key, format=form, progress=_shown(bar))
 
     def show(console: Console) -> None:
-        console.print(f"{made.path}: {made.manifest.content.rows} rows, {decimal(made.manifest.size)}")
+        console.print(f"{made.path}: {made.manifest.content.rows} rows, {size(made.manifest.size)}")
         console.print(f"It was {made.manifest.verified.how}.")
         if made.manifest.verified.findings:
             console.print(f"The doctor has {made.manifest.verified.findings} findings: see `tradestore doctor`.")
@@ -87,10 +86,9 @@ def backups(
         if not found:
             console.print(f"There are no backups in {folder}.")
             return
-        table = Table("Backup", "Made (UTC)", "Rows", "Size", "Restored", box=None)
-        for each in found:
-            table.add_row(*_row(each))
-        console.print(table)
+        columns = ["backup", "made", "rows", "size", "restored"]
+        numbers = ["rows", "size"]
+        console.print(table_of(columns, map(_row, found), numbers=numbers, unbroken=["made", "restored"]))
 
     answer("backups", found, show, as_json=as_json)
 
@@ -115,7 +113,7 @@ def backup_verify(
     Example: tradestore backup-verify backups
     """
     file = existing(file)
-    with bar_of("verifying") as bar:
+    with bar_of("Verifying") as bar:
         found = verify_backup(file, key=_key_of(file, key_file), server=server, progress=_shown(bar))
     answer("backup-verify", found, lambda console: console.print(f"{file}: {found.how}."), as_json=as_json)
 
@@ -140,7 +138,7 @@ def restore_backup(
     manifest = read_manifest(file)
     if force or trade:
         confirmed(_plan(file, manifest.made_at, trade), yes=yes)
-    with bar_of("restoring") as bar:
+    with bar_of("Restoring") as bar:
         done = restore(
             file, db_url, force=force, trades=trade or None, key=_key_of(file, key_file), progress=_shown(bar)
         )
@@ -160,15 +158,9 @@ def _plan(file: Path, moment: Any, trades: list[int] | None) -> list[str]:
     return [read, "Replace all that the target has; a file is kept beside as .before-restore, a server's tables go"]
 
 
-def _row(each: Backup) -> tuple[str, ...]:
+def _row(each: Backup) -> tuple[Any, ...]:
     known = each.manifest
-    return (
-        each.path.name,
-        f"{known.made_at:%Y-%m-%d %H:%M:%S}",
-        str(known.content.rows),
-        decimal(known.size),
-        "yes" if known.verified.restored else "no",
-    )
+    return each.path.name, known.made_at, known.content.rows, size(known.size), known.verified.restored
 
 
 def _key_of(file: Path, key_file: Path | None) -> str | None:
