@@ -28,8 +28,8 @@ def test_there_and_back(url: str, file: Path, command: Command) -> None:
     with opened_store(url):
         before = reports()
     moved = command("archive", "--db-url", url, "--before", "2025-02-01", "--to", file, "--yes")
-    assert (moved.code, moved.out) == (0, f"9 trades were moved to {file}, which has 9 now.\n")
-    assert f"9 trades with 18 orders, closed before 2025-02-01 00:00 UTC, move to {file}." in moved.err
+    assert (moved.code, moved.out) == (0, f"9 trades moved to {file}, which has 9 now.\n")
+    assert f"9 trades with 18 orders, closed before 2025-02-01 00:00 UTC, to be moved to {file}." in moved.err
     with opened_store(url):
         assert rows_of_trades() == [10, 11, 12, 13]
         assert reports() == before

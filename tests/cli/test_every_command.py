@@ -73,9 +73,11 @@ def test_help_in_a_real_terminal(tmp_path: Path) -> None:
     seen = in_terminal("--help", folder=tmp_path)
     assert seen.code == 0
     assert max(map(len, seen.text.splitlines())) <= COLUMNS
-    listed = re.findall(r"^  ([a-z-]+) ", seen.text.partition("Commands:")[2], re.MULTILINE)
-    assert sorted({name.split()[0] for name in command_names()}) == listed
-    assert "..." not in seen.text.partition("Commands:")[2], "a description was cut off"
+    options, section, commands = seen.text.partition("See what is there:")
+    assert section, options
+    listed = re.findall(r"^  ([a-z-]+) ", commands, re.MULTILINE)
+    assert sorted({name.split()[0] for name in command_names()}) == sorted(listed)
+    assert "..." not in commands, "a description was cut off"
 
 
 @every_command
@@ -87,6 +89,17 @@ def test_json_is_offered(name: str) -> None:
 def test_documentation_has_an_example(name: str) -> None:
     pages = [page.read_text(encoding="utf-8") for page in DOCS.glob("*.md")]
     assert any(re.search(rf"^\$ tradestore {name}\b", page, re.MULTILINE) for page in pages)
+
+
+@every_command
+def test_documentation_lists_it_with_its_page(name: str) -> None:
+    page = (DOCS / "cli.md").read_text(encoding="utf-8")
+    (link,) = re.findall(rf"^\| `{name}` \| [^|]+ \| \[[^]]+\]\(([^)]+)\) \|$", page, re.MULTILINE)
+    file, _, heading = link.partition("#")
+    target = (DOCS / file).read_text(encoding="utf-8") if file else page
+    headings = [title.lower().replace(" ", "-") for title in re.findall(r"^#+ (.+)$", target, re.MULTILINE)]
+    assert not heading or heading in headings
+    assert f"tradestore {name}" in target
 
 
 @every_entry
@@ -117,7 +130,12 @@ def test_terminal_of_80_columns_gets_whole_lines(words_of, tmp_path: Path) -> No
     for words, seen in zip(readers, each_in_terminal(readers, folder=tmp_path), strict=True):
         assert seen.code in {0, 1}, (words, seen.text)
         assert seen.text.strip(), words
-        assert max(map(len, seen.text.splitlines())) <= COLUMNS, (words, seen.text)
+        # A path may be longer than a line.
+        assert all(len(each) <= COLUMNS or " " not in each.strip() for each in seen.text.splitlines()), (
+            words,
+            seen.text,
+        )
+        assert not re.search(r"[│┃]", seen.text)
         assert "…" not in seen.text, (words, "something was cut off", seen.text)
 
 

@@ -47,7 +47,7 @@ def test_repair_backs_up_and_can_be_undone(broken_url: str, tmp_path: Path, comm
     assert (logged["batch"], logged["findings"], logged["changes"]) == (done.result["batch"], ["L03", "T04"], 2)
     assert done.result["batch"][:8] in command("repair-log", "-d", broken_url).out
     undone = command("repair-undo", done.result["batch"][:8], "-d", broken_url, "--yes")
-    assert (undone.code, "2 changes of rows were taken back" in undone.out) == (0, True)
+    assert (undone.code, "2 changes of rows taken back" in undone.out) == (0, True)
     assert content_hash(broken_url, without=["repair_log"]) == before
     again = command("repair-undo", "-d", broken_url, "--yes")
     assert (again.code, len(again.err.splitlines())) == (3, 1)

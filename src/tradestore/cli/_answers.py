@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
+from textwrap import wrap
 from typing import Any, Final
 
 import typer
@@ -37,6 +38,8 @@ JSON_SCHEMA: Final = 1
 
 _ANY_WIDTH: Final = 10_000
 """Columns that a line of a pipe may have: more than any."""
+
+_STEP: Final = "  * "
 
 _PATIENCE: Final = 1.0
 """Seconds that something may take before its progress is shown."""
@@ -126,8 +129,18 @@ def as_json_value(value: Any) -> Any:
 
 
 def tell(text: str) -> None:
-    """Print a line that is not the answer, such as what is going on."""
-    Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False).print(printable_lines(text))
+    """Print what is not the answer, such as what is going on; a terminal breaks it at blanks, steps indented."""
+    error = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    lines = printable_lines(text).split("\n")
+    if error.is_terminal:
+        lines = [part for line in lines for part in _broken(line, error.width)]
+    error.print("\n".join(lines))
+
+
+def _broken(line: str, width: int) -> list[str]:
+    indent = " " * len(_STEP) if line.startswith(_STEP) else ""
+    # A path that is too long is left to the terminal: with a break of ours, nobody could copy it.
+    return wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def printable(text: str) -> str:
@@ -145,7 +158,7 @@ def confirmed(plan: Iterable[str], *, yes: bool) -> None:
     Raises:
         typer.Exit: If it is not wanted, or there is nobody to ask; nothing has been changed.
     """
-    tell("\n".join(["This would be done:", *(f"  * {step}" for step in plan)]))
+    tell("\n".join(["This would be done:", *(f"{_STEP}{step}" for step in plan)]))
     if yes:
         return
     if not sys.stdin.isatty():

@@ -1,13 +1,19 @@
 """Arguments that several commands have, so that they are called the same everywhere."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from typer import Option
 
 from tradestore.cli._passwords import url_with_its_password
 
-__all__ = ["AsJson", "DatabaseUrl", "Since", "Yes"]
+__all__ = ["DATE", "AsJson", "DatabaseUrl", "Since", "Until", "Yes"]
+
+DATE: Final[dict[str, Any]] = {
+    "formats": ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"],
+    "metavar": "DATE",
+}
+"""How a moment is given, everywhere."""
 
 DatabaseUrl = Annotated[
     str,
@@ -28,9 +34,7 @@ Yes = Annotated[bool, Option("--yes", "-y", help="Do it without asking.")]
 
 Since = Annotated[
     datetime | None,
-    Option(
-        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"],
-        metavar="DATE",
-        help="From this moment on, such as 2026-03-01 or 2026-03-01T12:00:00 (UTC).",
-    ),
+    Option(help="From this moment on, such as 2026-03-01 or 2026-03-01T12:00:00 (UTC).", **DATE),
 ]
+
+Until = Annotated[datetime | None, Option(help="Before this moment, such as 2026-04-01 (UTC).", **DATE)]

@@ -10,7 +10,7 @@ from rich.table import Table
 from tradestore._clock import as_utc
 from tradestore.cli._answers import printable
 
-__all__ = ["fields_of", "moment", "number", "percent", "size", "table_of"]
+__all__ = ["counted", "fields_of", "moment", "number", "percent", "size", "table_of"]
 
 _DECIMALS: Final = 8
 _UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
@@ -59,6 +59,11 @@ def number(value: float | None) -> str | None:
         return None
     text = f"{value:.{_DECIMALS}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number of things, such as ``1 trade`` or ``2 trades``."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def percent(ratio: float | None) -> str | None:

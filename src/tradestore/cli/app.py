@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from enum import IntEnum
 from importlib.metadata import version as version_of
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from sqlalchemy.exc import DBAPIError
@@ -69,10 +69,12 @@ class _Commands(TyperGroup):
     """All commands, whose failures end as a line and an exit code."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the list of commands by name, each with the whole first sentence of its description."""
-        found = [(name, self.get_command(ctx, name)) for name in sorted(self.list_commands(ctx))]
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, each.get_short_help_str(_LONGEST_SENTENCE)) for name, each in found if each])
+        """Write the list of commands by what they are for, each with the whole first sentence of its description."""
+        width = max(map(len, self.commands))
+        for section, names in _SECTIONS.items():
+            with formatter.section(section):
+                found = [(name.ljust(width), self.commands[name]) for name in names]
+                formatter.write_dl([(name, each.get_short_help_str(_LONGEST_SENTENCE)) for name, each in found])
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         """Let every command take a password from where nobody else can read it."""
@@ -119,45 +121,65 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-app.command("archive")(archive.archive)
-app.command("backup")(backup.backup)
-app.command("backup-verify")(backup.backup_verify)
-app.command("backups")(backup.backups)
-app.command("close-trade")(edits.close_trade)
-app.command("copy")(copy.copy)
-app.add_typer(custom_data.app, name="custom-data")
-app.command("decrypt")(encryption.decrypt)
-app.command("delete-order")(edits.delete_order)
-app.command("delete-trade")(edits.delete_trade)
-app.command("doctor")(doctor.doctor)
-app.command("downgrade")(schema.downgrade)
-app.command("edit-order")(edits.edit_order)
-app.command("edit-trade")(edits.edit_trade)
-app.command("encrypt")(encryption.encrypt)
-app.command("export")(export.export)
-app.command("grants")(grants.grants)
-app.command("health")(health.health)
-app.command("history")(schema.history)
-app.command("import")(export.import_export)
-app.add_typer(kv.app, name="kv")
-app.command("locks")(locks.locks)
-app.command("optimize")(optimize.optimize)
-app.command("performance")(performance.performance)
-app.command("rekey")(encryption.rekey)
-app.command("rename-pair")(edits.rename_pair)
-app.command("reopen-trade")(edits.reopen_trade)
-app.command("repair")(repair.repair)
-app.command("repair-log")(repair.repair_log)
-app.command("repair-undo")(repair.repair_undo)
-app.command("report")(report.report)
-app.command("restore")(backup.restore_backup)
-app.command("status")(status.status)
-app.command("trade")(trades.trade)
-app.command("trades")(trades.trades)
-app.command("unarchive")(archive.unarchive)
-app.command("unlock")(locks.unlock)
-app.command("upgrade")(schema.upgrade)
-app.add_typer(views.app, name="views")
+_SECTIONS: Final[dict[str, dict[str, Any]]] = {
+    "See what is there": {
+        "status": status.status,
+        "trades": trades.trades,
+        "trade": trades.trade,
+        "performance": performance.performance,
+        "report": report.report,
+        "locks": locks.locks,
+        "unlock": locks.unlock,
+        "kv": kv.app,
+        "custom-data": custom_data.app,
+    },
+    "Find and repair what is wrong": {
+        "health": health.health,
+        "doctor": doctor.doctor,
+        "repair": repair.repair,
+        "repair-log": repair.repair_log,
+        "repair-undo": repair.repair_undo,
+        "close-trade": edits.close_trade,
+        "reopen-trade": edits.reopen_trade,
+        "edit-trade": edits.edit_trade,
+        "edit-order": edits.edit_order,
+        "delete-trade": edits.delete_trade,
+        "delete-order": edits.delete_order,
+        "rename-pair": edits.rename_pair,
+    },
+    "Keep it safe": {
+        "backup": backup.backup,
+        "backups": backup.backups,
+        "backup-verify": backup.backup_verify,
+        "restore": backup.restore_backup,
+        "encrypt": encryption.encrypt,
+        "decrypt": encryption.decrypt,
+        "rekey": encryption.rekey,
+        "grants": grants.grants,
+    },
+    "Keep it up to date, quick and small": {
+        "upgrade": schema.upgrade,
+        "downgrade": schema.downgrade,
+        "history": schema.history,
+        "optimize": optimize.optimize,
+        "archive": archive.archive,
+        "unarchive": archive.unarchive,
+    },
+    "Take it elsewhere": {
+        "copy": copy.copy,
+        "export": export.export,
+        "import": export.import_export,
+        "views": views.app,
+    },
+}
+"""All commands, by what they are for, in the order of the list that ``--help`` prints."""
+
+for _commands in _SECTIONS.values():
+    for _name, _command in _commands.items():
+        if isinstance(_command, typer.Typer):
+            app.add_typer(_command, name=_name)
+        else:
+            app.command(_name)(_command)
 
 
 @app.callback()

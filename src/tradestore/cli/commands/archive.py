@@ -8,7 +8,8 @@ from rich.console import Console
 from typer import Option
 
 from tradestore.cli._answers import answer, bar_of, confirmed
-from tradestore.cli._arguments import AsJson, DatabaseUrl, Yes
+from tradestore.cli._arguments import DATE, AsJson, DatabaseUrl, Yes
+from tradestore.cli._formats import counted
 from tradestore.operations.archive import archive as move_out
 from tradestore.operations.archive import plan_archive
 from tradestore.operations.archive import unarchive as put_back
@@ -19,12 +20,7 @@ __all__ = ["archive", "unarchive"]
 def archive(
     db_url: DatabaseUrl,
     before: Annotated[
-        datetime,
-        Option(
-            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
-            metavar="DATE",
-            help="Trades that were closed before it, in UTC, such as 2026-01-01.",
-        ),
+        datetime, Option(help="Trades that were closed before this moment, such as 2026-01-01 (UTC).", **DATE)
     ],
     to: Annotated[Path, Option(metavar="FILE", help="The archive; it is made if it is not there.")],
     yes: Yes = False,
@@ -35,19 +31,18 @@ def archive(
     Example: tradestore archive --db-url sqlite:///tradesv3.sqlite --before 2026-01-01 --to archive.sqlite --yes
     """
     plan = plan_archive(db_url, before)
-    steps = [
-        f"{plan.trades} trades with {plan.orders} orders, closed before {before:%Y-%m-%d %H:%M} UTC, move to {to}."
-    ]
+    moved = f"{counted(plan.trades, 'trade')} with {counted(plan.orders, 'order')}"
+    steps = [f"{moved}, closed before {before:%Y-%m-%d %H:%M} UTC, to be moved to {to}."]
     if plan.staying:
         steps.append(
-            f"{plan.staying} closed trades stay: they are the newest, or somebody waits for an order of theirs."
+            f"{counted(plan.staying, 'closed trade')} not to be moved: the newest, or somebody waits for an order."
         )
     confirmed(steps, yes=yes)
     with bar_of("Archiving") as progress:
         done = move_out(db_url, before, to, progress=progress)
 
     def show(console: Console) -> None:
-        console.print(f"{done.trades} trades were moved to {done.file}, which has {done.archived_trades} now.")
+        console.print(f"{counted(done.trades, 'trade')} moved to {done.file}, which has {done.archived_trades} now.")
 
     answer("archive", done, show, as_json=as_json)
 
@@ -71,6 +66,6 @@ def unarchive(
         done = put_back(db_url, source, trade_id or None, progress=progress)
 
     def show(console: Console) -> None:
-        console.print(f"{done.trades} trades were put back; {done.file} still has {done.archived_trades}.")
+        console.print(f"{counted(done.trades, 'trade')} put back; {done.file} still has {done.archived_trades}.")
 
     answer("unarchive", done, show, as_json=as_json)

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from rich.console import Console
-from rich.filesize import decimal
-from rich.table import Table
 from typer import Argument, Option
 
 from tradestore.cli._answers import answer, bar_of, confirmed
 from tradestore.cli._arguments import AsJson, DatabaseUrl, Yes
+from tradestore.cli._formats import size, table_of
 from tradestore.cli._passwords import StoreKeyFile, store_key, url_with_its_password
 from tradestore.exceptions import BackupError
 from tradestore.operations.backup import (
@@ -63,11 +62,11 @@ def backup(
     Example: tradestore backup --db-url sqlite:///tradesv3.sqlite --to backups --keep 14
     """
     key = _passphrase(key_file) if encrypt or key_file is not None else None
-    with bar_of("backing up") as bar:
+    with bar_of("Backing up") as bar:
         made = back_up(db_url, to, keep=keep, compression=compression, key=key, format=form, progress=_shown(bar))
 
     def show(console: Console) -> None:
-        console.print(f"{made.path}: {made.manifest.content.rows} rows, {decimal(made.manifest.size)}")
+        console.print(f"{made.path}: {made.manifest.content.rows} rows, {size(made.manifest.size)}")
         console.print(f"It was {made.manifest.verified.how}.")
         if made.manifest.left_out:
             console.print(f"It has no views and triggers: {', '.join(made.manifest.left_out)}.")
@@ -91,10 +90,9 @@ def backups(
         if not found:
             console.print(f"There are no backups in {folder}.")
             return
-        table = Table("Backup", "Made (UTC)", "Rows", "Size", "Restored", box=None)
-        for each in found:
-            table.add_row(*_row(each))
-        console.print(table)
+        columns = ["backup", "made", "rows", "size", "restored"]
+        numbers = ["rows", "size"]
+        console.print(table_of(columns, map(_row, found), numbers=numbers, unbroken=["made", "restored"]))
 
     answer("backups", found, show, as_json=as_json)
 
@@ -123,7 +121,7 @@ def backup_verify(
     """
     file = existing(file)
     keys = _keys_of(file, key_file, store_key_file, db_url)
-    with bar_of("verifying") as bar:
+    with bar_of("Verifying") as bar:
         found = verify_backup(file, **keys, server=db_url, progress=_shown(bar))
     answer("backup-verify", found, lambda console: console.print(f"{file}: {found.how}."), as_json=as_json)
 
@@ -150,7 +148,7 @@ def restore_backup(
     if force or trade:
         confirmed(_plan(file, manifest.made_at, trade), yes=yes)
     keys = _keys_of(file, key_file, store_key_file, db_url)
-    with bar_of("restoring") as bar:
+    with bar_of("Restoring") as bar:
         done = restore(file, db_url, force=force, trades=trade or None, **keys, progress=_shown(bar))
 
     def show(console: Console) -> None:
@@ -170,15 +168,9 @@ def _plan(file: Path, moment: Any, trades: list[int] | None) -> list[str]:
     return [read, "Replace all that the target has; a file is kept beside as .before-restore, a server's tables go"]
 
 
-def _row(each: Backup) -> tuple[str, ...]:
+def _row(each: Backup) -> tuple[Any, ...]:
     known = each.manifest
-    return (
-        each.path.name,
-        f"{known.made_at:%Y-%m-%d %H:%M:%S}",
-        str(known.content.rows),
-        decimal(known.size),
-        "yes" if known.verified.restored else "no",
-    )
+    return each.path.name, known.made_at, known.content.rows, size(known.size), known.verified.restored
 
 
 def _keys_of(

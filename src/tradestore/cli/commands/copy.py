@@ -31,7 +31,7 @@ def copy(
 
     Example: tradestore copy sqlite:///tradesv3.sqlite env:POSTGRES_URL
     """
-    with bar_of("rows") as show_progress:
+    with bar_of("Copying rows") as show_progress:
 
         def tell_progress(now: TransferProgress) -> None:
             show_progress(now.rows, now.total)

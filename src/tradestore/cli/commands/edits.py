@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tradestore.cli._arguments import AsJson, DatabaseUrl, Yes
+from tradestore.cli._arguments import DATE, AsJson, DatabaseUrl, Yes
 from tradestore.cli.commands.repair import BackupFolder, carry_out
 from tradestore.exceptions import InvalidValue
 from tradestore.operations.repair.by_hand import (
@@ -31,7 +31,7 @@ def close_trade(
     trade_id: _TradeId,
     db_url: DatabaseUrl,
     rate: Annotated[float, typer.Option(help="At which it was closed, in stake currency.")],
-    date: Annotated[datetime | None, typer.Option(help="When (UTC); now if not given.")] = None,
+    date: Annotated[datetime | None, typer.Option(help="When (UTC); now if not given.", **DATE)] = None,
     reason: Annotated[str, typer.Option(help="Is kept as the exit's reason.")] = "closed by hand",
     fee: Annotated[float | None, typer.Option(help="Of the exit, as a ratio (0.001 is 0.1 %).")] = None,
     backup_folder: BackupFolder = None,

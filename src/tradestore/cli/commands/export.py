@@ -11,7 +11,8 @@ from typer import Argument, BadParameter, Option
 
 from tradestore._engine import check_url, masked
 from tradestore.cli._answers import answer, bar_of, confirmed, tell
-from tradestore.cli._arguments import AsJson, DatabaseUrl, Yes
+from tradestore.cli._arguments import AsJson, DatabaseUrl, Since, Until, Yes
+from tradestore.cli._formats import table_of
 from tradestore.operations.export import export_trades, import_trades
 
 __all__ = ["export", "import_export"]
@@ -30,14 +31,15 @@ def export(
     ] = "all",
     pair: Annotated[str | None, Option(help="Only trades in it, with what belongs to them.")] = None,
     is_open: Annotated[bool | None, Option("--open/--closed", help="Only trades that are open, or closed.")] = None,
-    since: Annotated[datetime | None, Option(help="Only trades that were opened then or later (UTC).")] = None,
-    until: Annotated[datetime | None, Option(help="Only trades that were opened before (UTC).")] = None,
+    since: Since = None,
+    until: Until = None,
     force: Annotated[bool, Option("--force", help="Replace a file, or the folder of an earlier export.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write trades, and all that is beside them, to files that other programs read.
 
-    A folder gets a CSV or Parquet file for each table; a file that ends in .jsonl has all in one.
+    A folder gets a CSV or Parquet file for each table; a file that ends in .jsonl has all in one. --since and --until
+    go by the date of opening.
 
     Example: tradestore export --db-url sqlite:///tradesv3.sqlite --to trades.jsonl
     """
@@ -111,9 +113,4 @@ def _in_utc(moment: datetime | None) -> datetime | None:
 
 
 def _table(rows: list[Any], *headings: str) -> Table:
-    table = Table("table", box=None)
-    for heading in headings:
-        table.add_column(heading, justify="right")
-    for name, *counts in rows:
-        table.add_row(name, *map(str, counts))
-    return table
+    return table_of(["table", *headings], rows, numbers=headings)

@@ -1,6 +1,7 @@
 """``tradestore grants``."""
 
-from typing import Annotated
+from textwrap import wrap
+from typing import Annotated, Final
 
 from rich.console import Console
 from typer import Option
@@ -10,6 +11,8 @@ from tradestore.cli._arguments import AsJson
 from tradestore.operations.grants import Role, ServerEngine, least_grants
 
 __all__ = ["grants"]
+
+_COMMENT: Final = 76
 
 
 def grants(
@@ -31,7 +34,9 @@ def grants(
     found = least_grants(engine, role, user=user, database=database, owner=owner, host=host, ddl=ddl)
 
     def show(console: Console) -> None:
-        console.print(f"-- {found.afterwards}", markup=False)
+        # Broken into lines by the terminal, a comment would end in the middle.
+        for line in wrap(found.afterwards, _COMMENT):
+            console.print(f"-- {line}", markup=False)
         for statement in found.statements:
             console.print(f"{statement};", markup=False)
 

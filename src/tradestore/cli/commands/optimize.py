@@ -7,6 +7,7 @@ from typer import Option
 
 from tradestore.cli._answers import answer, bar_of
 from tradestore.cli._arguments import AsJson, DatabaseUrl
+from tradestore.cli._formats import size
 from tradestore.operations.optimize import optimize as do_it
 
 __all__ = ["optimize"]
@@ -36,6 +37,6 @@ def optimize(
     def show(console: Console) -> None:
         for step in done.steps:
             console.print(f"{'done' if step.done else 'left':4}  {step.what}{': ' if step.reason else ''}{step.reason}")
-        console.print(f"{done.database}: {done.bytes_before:,} bytes before, {done.bytes_after:,} now")
+        console.print(f"{done.database}: {size(done.bytes_before)} before, {size(done.bytes_after)} now")
 
     answer("optimize", done, show, as_json=as_json)

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from tradestore.cli._answers import answer, bar_of, confirmed, tell
-from tradestore.cli._arguments import AsJson, DatabaseUrl, Yes
+from tradestore.cli._arguments import DATE, AsJson, DatabaseUrl, Yes
+from tradestore.cli._formats import counted, table_of
 from tradestore.operations.repair import (
     RepairPlan,
     RepairReport,
@@ -84,7 +84,7 @@ def repair_undo(
     report = undo_repair(db_url, meant[0].batch if meant else batch)
 
     def show(console: Console) -> None:
-        console.print(f"The repair {report.batch} was undone: {report.rows} changes of rows were taken back.")
+        console.print(f"The repair {report.batch} was undone: {counted(report.rows, 'change')} of rows taken back.")
         for line in report.settings:
             console.print(f"  also taken back: {line}", markup=False)
         for line in report.kept:
@@ -97,7 +97,9 @@ def repair_log(
     db_url: DatabaseUrl,
     forget_before: Annotated[
         datetime | None,
-        typer.Option(help="Forget repairs that were done before this moment (UTC): they cannot be undone any more."),
+        typer.Option(
+            help="Forget repairs that were done before this moment (UTC): they cannot be undone any more.", **DATE
+        ),
     ] = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -108,19 +110,19 @@ def repair_log(
     """
     if forget_before is not None:
         confirmed([f"forget all repairs before {forget_before} UTC"], yes=yes)
-        tell(f"{forget_repairs(db_url, forget_before)} steps were forgotten.")
+        tell(f"{counted(forget_repairs(db_url, forget_before), 'step')} forgotten.")
     logged = repair_history(db_url)
 
     def show(console: Console) -> None:
         if not logged:
             console.print("Nothing was repaired or edited by hand.")
             return
-        table = Table("Batch", "Done at (UTC)", "Changes", "Why", "Undone at (UTC)")
-        for each in logged:
-            why = "; ".join([*each.findings, *each.reasons])
-            undone = "" if each.undone_at is None else f"{each.undone_at:%Y-%m-%d %H:%M}"
-            table.add_row(each.batch[:8], f"{each.done_at:%Y-%m-%d %H:%M}", str(each.changes), why, undone)
-        console.print(table)
+        rows = [
+            (each.batch[:8], each.done_at, each.changes, "; ".join([*each.findings, *each.reasons]), each.undone_at)
+            for each in logged
+        ]
+        columns = ["batch", "done", "changes", "why", "undone"]
+        console.print(table_of(columns, rows, numbers=["changes"], unbroken=["batch", "done", "undone"]))
 
     answer("repair-log", logged, show, as_json=as_json)
 
@@ -164,7 +166,7 @@ def _show_report(console: Console, plan: RepairPlan, report: RepairReport) -> No
     if report.batch is None:
         console.print("Nothing had to be changed.")
     else:
-        console.print(f"{changes} changes were made. Undo them with `tradestore repair-undo {report.batch[:8]}`.")
+        console.print(f"{counted(changes, 'change')} made. Undo with `tradestore repair-undo {report.batch[:8]}`.")
     if report.backup:
         console.print(f"What was there before is in {report.backup}.", markup=False)
     _show_unrepairable(console, plan)

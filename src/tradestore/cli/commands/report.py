@@ -1,6 +1,5 @@
 """``tradestore report``."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ from rich.console import Console
 from typer import BadParameter, Option
 
 from tradestore.cli._answers import answer, bar_of
-from tradestore.cli._arguments import AsJson, DatabaseUrl, Since
+from tradestore.cli._arguments import AsJson, DatabaseUrl, Since, Until
 from tradestore.cli._formats import fields_of, moment, number, percent
 from tradestore.operations.report import ReportFigures, read_figures, refuse_unwritable, write_report
 
@@ -20,14 +19,7 @@ def report(
     to: Annotated[Path | None, Option(metavar="FILE", help="The HTML file to be written.")] = None,
     png: Annotated[Path | None, Option(metavar="FILE", help="A picture of the same, as PNG.")] = None,
     since: Since = None,
-    until: Annotated[
-        datetime | None,
-        Option(
-            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"],
-            metavar="DATE",
-            help="Before this moment, such as 2026-04-01 (UTC).",
-        ),
-    ] = None,
+    until: Until = None,
     pair: Annotated[str | None, Option(metavar="PAIR", help="Only this pair.")] = None,
     stake: Annotated[
         str | None, Option(metavar="CURRENCY", help="Only trades in this stake currency, if there are several.")

@@ -9,6 +9,7 @@ from rich.table import Table
 from tradestore._engine import check_url, masked
 from tradestore.cli._answers import answer, confirmed
 from tradestore.cli._arguments import AsJson, DatabaseUrl, Yes
+from tradestore.cli._formats import table_of
 from tradestore.operations.views import ViewState, create_views, drop_views, list_views
 
 __all__ = ["app"]
@@ -58,7 +59,5 @@ def _shown(found: list[ViewState], done: str, otherwise: str) -> Callable[[Conso
 
 
 def _table(found: list[ViewState], state: Callable[[ViewState], str]) -> Table:
-    table = Table("view", "each row is", "", box=None)
-    for view in found:
-        table.add_row(view.name, view.meaning, state(view))
-    return table
+    rows = [(view.name, view.meaning, state(view)) for view in found]
+    return table_of(["view", "each row is", "state"], rows, unbroken=["view", "state"])

@@ -1,7 +1,6 @@
 """From what a database holds to the bytes of a backup's file, and back: compressed, encrypted, a bit at a time."""
 
 import lzma
-import os
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from tradestore.exceptions import BackupError
+from tradestore.operations._private_files import private_file
 from tradestore.operations.backup._manifest import Manifest
 from tradestore.operations.backup._sealing import Seal, opened, sealed
 
@@ -76,12 +76,10 @@ def unpacked(path: Path, manifest: Manifest, key: str | None) -> Iterator[bytes]
 def write_private(path: Path, chunks: Iterable[bytes]) -> Packed:
     """Write a file that only its owner may read, and wait until it is on the disk."""
     digest, size = sha256(), 0
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+    with private_file(path) as file:
         for chunk in chunks:
             digest.update(chunk)
             size += file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
     return Packed(size, digest.hexdigest())
 
 

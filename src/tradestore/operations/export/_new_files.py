@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from tradestore.exceptions import ExportError, TradeStoreError
+from tradestore.operations._private_files import private_file
 
-__all__ = ["new_file", "new_folder", "private_file"]
+__all__ = ["new_file", "new_folder"]
 
 _PART: Final = ".part"
 _OLD: Final = ".old"
@@ -74,16 +75,6 @@ def new_folder(path: Path, *, overwrite: bool, suffixes: tuple[str, ...]) -> Ite
             shutil.rmtree(part, ignore_errors=True)
             raise
         shutil.rmtree(old, ignore_errors=True)
-
-
-@contextmanager
-def private_file(path: Path) -> Iterator[BinaryIO]:
-    """Return what a new file is written by, of which all is on the disk when the block has ended well."""
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        yield stream
-        stream.flush()
-        os.fsync(descriptor)
 
 
 @contextmanager

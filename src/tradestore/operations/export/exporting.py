@@ -17,10 +17,11 @@ from tradestore._filters import TradeFilter
 from tradestore._stored_values import BATCH_ROWS
 from tradestore.exceptions import InvalidValue
 from tradestore.operations._endpoints import snapshot
+from tradestore.operations._private_files import private_file
 from tradestore.operations.export._csv_files import CSV, sidecar_of, write_csv, write_sidecar
 from tradestore.operations.export._jsonl_files import JSONL, write_jsonl
 from tradestore.operations.export._manifest import manifest_of
-from tradestore.operations.export._new_files import new_file, new_folder, private_file
+from tradestore.operations.export._new_files import new_file, new_folder
 from tradestore.operations.export._parquet_files import PARQUET, write_parquet
 from tradestore.operations.export._reports import ExportedRows, ExportProgress, ExportReport
 from tradestore.operations.export._selection import select_rows

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tradestore.exceptions import OperationalException
+from tradestore.operations._private_files import private_file
 from tradestore.operations.report.figures import ReportFigures
 from tradestore.operations.report.page import html_of
 from tradestore.operations.report.picture import png_of
@@ -44,8 +45,8 @@ def write_report(
     parts = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in contents}
     try:
         for path, content in contents.items():
-            with _told(path):
-                _write_private(parts[path], content)
+            with _told(path), private_file(parts[path]) as stream:
+                stream.write(content)
         for path, part in parts.items():
             with _told(path):
                 _place(part, path, overwrite=overwrite)
@@ -88,14 +89,6 @@ def _place(part: Path, path: Path, *, overwrite: bool) -> None:
     else:
         # Unlike a renaming, a second name never replaces what somebody put there meanwhile.
         os.link(part, path)
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(descriptor)
 
 
 def _present(path: Path) -> OperationalException:
