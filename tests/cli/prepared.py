@@ -57,5 +57,5 @@ def _filled(words: list[str] | tuple[str, ...], entry: Entry, folder: Path) -> l
 
 
 def _url(entry: Entry, folder: Path) -> str:
-    """Return the URL of a database that is not waited for."""
-    return f"{entry.url(folder / DATABASE)}?busy_timeout=0.05"
+    """Return the URL of a database that is not waited for, in processes that know of no quick keys as well."""
+    return f"{entry.url(folder / DATABASE)}?busy_timeout=0.05{'&kdf_iter=1000' * (entry.works_on == 'encrypted')}"

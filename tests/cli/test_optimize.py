@@ -1,5 +1,6 @@
 """`tradestore optimize`: a line for each step, or a document."""
 
+import re
 from pathlib import Path
 
 from tests.cli.conftest import Command
@@ -17,7 +18,7 @@ def test_each_step_is_told(tmp_path: Path, command: Command) -> None:
     lines = found.out.splitlines()
     assert "done  ANALYZE trades" in lines
     assert any(line.startswith("left  VACUUM: only ") for line in lines)
-    assert " bytes before, " in lines[-1]
+    assert re.search(r": [0-9.]+ KiB before, [0-9.]+ KiB now$", lines[-1])
     document = command("optimize", "-d", url, "--vacuum", "--reindex", "--json").result
     assert {"what": "VACUUM", "done": True, "reason": ""} in document["steps"]
     assert {"what": "REINDEX orders", "done": True, "reason": ""} in document["steps"]

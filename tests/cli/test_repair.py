@@ -76,7 +76,7 @@ def test_edits_by_hand(broken_url: str, command: Command) -> None:
     ]
     for words in edits:
         done = command(*words, "-d", broken_url, "--yes")
-        assert (done.code, "Undo them with `tradestore repair-undo" in done.out) == (0, True), done.err
+        assert (done.code, "Undo with `tradestore repair-undo" in done.out) == (0, True), done.err
     for _ in edits:
         assert command("repair-undo", "-d", broken_url, "--yes").code == 0
     assert content_hash(broken_url, without=["repair_log"]) == before

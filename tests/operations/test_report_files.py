@@ -4,7 +4,10 @@ import json
 import re
 import stat
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -12,6 +15,7 @@ from tests.operations.books import Deal, book_of, random_book, store_book
 from tests.operations.browsing import open_in_widths
 from tradestore import Store
 from tradestore.exceptions import MissingPackage, OperationalException
+from tradestore.operations._private_files import private_file
 from tradestore.operations.report import ReportFigures, read_figures, write_report
 from tradestore.operations.report._wording import duration, json_for_script, percent, rate, shortened
 from tradestore.testing import opened_store
@@ -158,13 +162,14 @@ def test_a_file_that_appears_meanwhile_is_kept(empty: ReportFigures, tmp_path: P
 def test_what_cannot_be_written_leaves_nothing(empty: ReportFigures, tmp_path: Path, monkeypatch) -> None:
     """A full disk in the middle of the second file takes the first one with it."""
 
-    def full(path: Path, content: bytes, original=Path.write_bytes) -> None:
-        if path.name.startswith(".r.png"):
-            path.touch()
-            raise OSError(28, "No space left on device")
-        original(path, content)
+    @contextmanager
+    def full(path: Path) -> Iterator[BinaryIO]:
+        with private_file(path) as stream:
+            yield stream
+            if path.name.startswith(".r.png"):
+                raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tradestore.operations.report.writing._write_private", full)
+    monkeypatch.setattr("tradestore.operations.report.writing.private_file", full)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(OperationalException, match="No space left"):
         write_report(empty, html=tmp_path / "r.html", png=tmp_path / "r.png")

@@ -234,8 +234,9 @@ def _size(connection: Any) -> tuple[int, int]:
 
 @contextmanager
 def _engine_of(url: URL) -> Iterator[Engine]:
-    waits = {} if "busy_timeout" in url.query else {"busy_timeout": _PATIENCE}
-    engine = open_engine(url.render_as_string(hide_password=False), **waits)
+    if "busy_timeout" not in url.query:
+        url = url.update_query_dict({"busy_timeout": str(_PATIENCE)})
+    engine = open_engine(url.render_as_string(hide_password=False))
     try:
         yield engine
     finally:
