@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from pathlib import Path
 __all__ = ["COLUMNS", "Terminal", "each_in_terminal", "in_terminal"]
 
 COLUMNS = 80
+CTRL_C = b"\x03"
+SILENCE = 5.0
+"""Seconds after which a program that was stopped has missed it."""
 _ONE_BY_ONE = """
 import json, sys
 from tradestore.cli.app import run
@@ -95,11 +99,19 @@ def _take_terminal() -> None:
 
 
 def _read(terminal: int, keys: dict[str, str]) -> str:
-    seen = b""
+    seen = pressed = b""
     # Linux says by an error that nobody holds the other end any more.
     with suppress(OSError):
-        while new := os.read(terminal, 4096):
+        while True:
+            if not select.select([terminal], [], [], SILENCE)[0]:
+                # Python misses a Ctrl-C that comes just before it begins to wait for a key: it is pressed once more.
+                os.write(terminal, pressed if pressed == CTRL_C else b"")
+                continue
+            new = os.read(terminal, 4096)
+            if not new:
+                break
             seen += new
             for text in [text for text in keys if text.encode() in seen]:
-                os.write(terminal, keys.pop(text).encode())
+                pressed = keys.pop(text).encode()
+                os.write(terminal, pressed)
     return seen.decode()
