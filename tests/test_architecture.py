@@ -22,7 +22,7 @@ FUNCTION_LINES = 60
 
 # Lowest floor first. A folder's name stands for all that is in it, and a name may wait for its file.
 FLOORS = (
-    {"exceptions", "enums", "constants", "_clock", "_extras"},
+    {"exceptions", "enums", "constants", "_clock", "_disk", "_extras"},
     {"accounting"},
     {
         "local_custom_data",

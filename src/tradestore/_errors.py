@@ -1,7 +1,7 @@
 """What an engine's errors mean to a caller: wait and repeat, make room, look what happened, or mend the data."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import Any, Final
@@ -30,6 +30,7 @@ __all__ = [
     "meaningful",
     "meaningful_errors",
     "note_error",
+    "refusals_told",
 ]
 
 _Meaning = type[TradeStoreError]
@@ -193,6 +194,23 @@ def meaningful_errors(counters: Counters | None = None) -> Iterator[None]:
         if counters is not None:
             note_error(counters, own)
         raise own from e
+
+
+@contextmanager
+def refusals_told(tell: Callable[[Any], TradeStoreError]) -> Iterator[None]:
+    """Turn what an engine refuses for good into words as well.
+
+    Args:
+        tell: Makes the error to be raised out of the driver's own.
+
+    Raises:
+        DatabaseBusy: As :func:`meaningful_errors` raises it.
+        TradeStoreError: What *tell* has made of any other of the driver's errors.
+    """
+    try:
+        yield
+    except DBAPIError as e:
+        raise meaningful(e) or tell(e.orig) from e
 
 
 def note_error(counters: Counters, error: TradeStoreError) -> None:

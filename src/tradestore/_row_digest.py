@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, column, inspect, select, table
 
+from tradestore._sqlite_files import quoted
 from tradestore._table_content import RunningContent, TableContent
 
 __all__ = ["columns_of", "digest_of", "sqlite_columns_of", "sqlite_digest_of"]
@@ -41,16 +42,16 @@ def sqlite_columns_of(connection: sqlite3.Connection) -> dict[str, tuple[str, ..
     """Return the columns of every table of an SQLite database, SQLite's own tables included, virtual ones not."""
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0").fetchall()
     return {
-        name: tuple(row[1] for row in connection.execute(f"PRAGMA table_xinfo({_quoted(name)})")) for (name,) in tables
+        name: tuple(row[1] for row in connection.execute(f"PRAGMA table_xinfo({quoted(name)})")) for (name,) in tables
     }
 
 
 def sqlite_digest_of(connection: sqlite3.Connection, name: str, columns: Sequence[str]) -> TableContent:
     """Return what some columns of a table of an SQLite database hold, texts that are no valid UTF-8 included."""
     # The sign keeps converters, which go by a column's declared type, from reading the values.
-    names = ", ".join(f"+{_quoted(each)}" for each in columns)
+    names = ", ".join(f"+{quoted(each)}" for each in columns)
     with _any_text(connection):
-        return _content(connection.execute(f"SELECT {names} FROM {_quoted(name)}"))  # noqa: S608 - quoted
+        return _content(connection.execute(f"SELECT {names} FROM {quoted(name)}"))  # noqa: S608 - quoted
 
 
 def _content(rows: Iterable[Iterable[object]]) -> TableContent:
@@ -73,7 +74,3 @@ def _any_text(connection: sqlite3.Connection) -> Iterator[None]:
 def _driver_connection(connection: Connection) -> sqlite3.Connection:
     driver_connection: Any = connection.connection.driver_connection
     return driver_connection  # type: ignore[no-any-return]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -1,15 +1,15 @@
 """A copy of an SQLite file that is known to be good, beside the file, before anything changes in it."""
 
 import logging
-import os
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
+from tradestore._disk import sync_path
 from tradestore._row_digest import sqlite_columns_of, sqlite_digest_of
 from tradestore._schema_lock import alone
 from tradestore._sqlite_files import SqliteDriver, create_private, driver_of
@@ -167,17 +167,6 @@ def damage_of(connection: Any) -> str | None:
 
 def keep(part: Path, name: Path) -> None:
     """Give the finished copy its name, so that it stays under it after a power loss."""
-    with _descriptor(part) as written:
-        os.fsync(written)
+    sync_path(part)
     part.rename(name)
-    with _descriptor(name.parent) as folder:
-        os.fsync(folder)
-
-
-@contextmanager
-def _descriptor(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    sync_path(name.parent)

@@ -24,6 +24,7 @@ __all__ = [
     "driver_of",
     "is_encrypted",
     "key_of",
+    "quoted",
     "url_of",
     "with_quoted_key",
 ]
@@ -117,6 +118,11 @@ def _dialect_quotes(url: URL) -> bool:
     listener = _Listener()
     kind(dbapi=kind.import_dbapi()).on_connect_url(url.set(password='"'))(listener)  # noqa: S106 - any
     return any('""""' in statement for statement in listener.heard)
+
+
+def quoted(text: str) -> str:
+    """Return a name, or a key, as it stands in a statement of SQLite."""
+    return '"' + text.replace('"', '""') + '"'
 
 
 def create_private(file: Path) -> None:

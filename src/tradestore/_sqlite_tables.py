@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from tradestore._sqlite_files import quoted
 from tradestore.exceptions import MigrationError
 
 __all__ = ["retype_columns", "retyped"]
@@ -52,11 +53,11 @@ def retype_columns(connection: Connection, table: str, types: Mapping[str, str])
         )
         raise MigrationError(msg)
     # Generated columns compute themselves.
-    names = ", ".join(_quoted(name) for name, *_, hidden in before if not hidden)
-    _run(connection, f"INSERT INTO {_quoted(new)} ({names}) SELECT {names} FROM {_quoted(table)}")  # noqa: S608 - quoted
+    names = ", ".join(quoted(name) for name, *_, hidden in before if not hidden)
+    _run(connection, f"INSERT INTO {quoted(new)} ({names}) SELECT {names} FROM {quoted(table)}")  # noqa: S608 - quoted
     sequence = _sequence(connection, table)
-    _run(connection, f"DROP TABLE {_quoted(table)}")
-    _run(connection, f"ALTER TABLE {_quoted(new)} RENAME TO {_quoted(table)}")
+    _run(connection, f"DROP TABLE {quoted(table)}")
+    _run(connection, f"ALTER TABLE {quoted(new)} RENAME TO {quoted(table)}")
     if sequence is not None:
         _run(connection, "UPDATE sqlite_sequence SET seq = ? WHERE name = ?", sequence, table)
     for _name, made_by in companions:
@@ -66,7 +67,7 @@ def retype_columns(connection: Connection, table: str, types: Mapping[str, str])
 def retyped(statement: str, name: str, types: Mapping[str, str]) -> str:
     """Return a CREATE TABLE statement with another name of the table and other types of some columns."""
     wanted = {column.lower(): kind for column, kind in types.items()}
-    written = [f"CREATE TABLE {_quoted(name)} "]
+    written = [f"CREATE TABLE {quoted(name)} "]
     depth, begins_item, in_type, gap = 0, False, False, ""
     for piece, is_name, is_space in _pieces(statement[_start_of_columns(statement) :]):
         if is_space:
@@ -115,7 +116,7 @@ def _schema(connection: Connection, condition: str, table: str) -> list[tuple[st
 
 def _columns(connection: Connection, table: str) -> list[tuple[Any, ...]]:
     """Return name, type, whether NULL is refused, default, place in the key and way of generation of each column."""
-    return [tuple(row)[1:] for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({_quoted(table)})")]
+    return [tuple(row)[1:] for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({quoted(table)})")]
 
 
 def _free_name(connection: Connection, table: str) -> str:
@@ -140,7 +141,3 @@ def _pragma(connection: Connection, name: str) -> int:
 
 def _run(connection: Connection, statement: str, *parameters: object) -> None:
     connection.exec_driver_sql(statement, parameters)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -7,7 +7,7 @@ from typer import Option
 
 from tradestore.cli._passwords import url_with_its_password
 
-__all__ = ["DATE", "AsJson", "DatabaseUrl", "Since", "Until", "Yes"]
+__all__ = ["DATE", "AsJson", "DatabaseUrl", "Since", "Until", "Yes", "database_option"]
 
 DATE: Final[dict[str, Any]] = {
     "formats": ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"],
@@ -15,16 +15,23 @@ DATE: Final[dict[str, Any]] = {
 }
 """How a moment is given, everywhere."""
 
+
+def database_option(meaning: str) -> Any:
+    """Return the option that names a database.
+
+    Args:
+        meaning: What it is to the command.
+    """
+    return Option(
+        "--db-url", "-d", envvar="TRADESTORE_DB_URL", metavar="URL", callback=url_with_its_password, help=meaning
+    )
+
+
 DatabaseUrl = Annotated[
     str,
-    Option(
-        "--db-url",
-        "-d",
-        envvar="TRADESTORE_DB_URL",
-        metavar="URL",
-        callback=url_with_its_password,
-        help="The database, such as sqlite:///tradesv3.sqlite. Set the variable where the URL has a password: other "
-        "users of the machine can read the words of a command.",
+    database_option(
+        "The database, such as sqlite:///tradesv3.sqlite. Set the variable where the URL has a password: other "
+        "users of the machine can read the words of a command."
     ),
 ]
 

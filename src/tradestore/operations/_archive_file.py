@@ -1,6 +1,5 @@
 """The file that trades are archived in: a store of its own, which knows by an id of its own whose trades it has."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from sqlalchemy import Connection, Engine, func, insert, inspect, select
 
 from tradestore._archive_model import Archive
 from tradestore._clock import utc_now
+from tradestore._disk import sync_path
 from tradestore._engine import take_write_lock
 from tradestore._performance import trades_table
 from tradestore._sqlite_files import key_of, url_of
@@ -18,6 +18,7 @@ from tradestore.exceptions import ArchiveError
 from tradestore.key_value_store import KeyValueStoreModel
 from tradestore.migrations import current
 from tradestore.models import open_engine, prepare_tables, present_tables
+from tradestore.operations._private_files import private_file
 from tradestore.operations.opening import file_of_url, refuse_unusable_file
 
 __all__ = ["archive_number", "existing_archive", "new_or_existing_archive"]
@@ -101,12 +102,9 @@ def _refuse_same(store: Engine, file: Path) -> None:
 def _make(file: Path) -> None:
     try:
         # SQLite gives its other files the mode of this one.
-        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        folder = os.open(file.absolute().parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with private_file(file):
+            pass
+        sync_path(file.absolute().parent)
     except FileExistsError:
         # Somebody else archives there at the same moment.
         return

@@ -5,8 +5,7 @@ sides have, value by value, keeps the sums and deletes the trades. So a trade is
 kill has left it in both, the store's is the one that counts, and the next call takes the copy away.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from os import PathLike
@@ -14,12 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, false, func, select
-from sqlalchemy.exc import DBAPIError
 
 from tradestore._archive_model import ArchivedProfit
 from tradestore._clock import as_utc
 from tradestore._engine import take_write_lock
-from tradestore._errors import meaningful
+from tradestore._errors import refusals_told
 from tradestore._intent_model import UNRESOLVED, OrderIntent
 from tradestore._performance import orders_table, trades_table
 from tradestore._sqltypes import storable
@@ -156,7 +154,11 @@ def archive(
         OperationalException: If one of both cannot be opened.
     """
     moment, path = _moment(before), Path(file)
-    with open_to_change(place) as store, _told(), new_or_existing_archive(store.engine, path) as archived:
+    with (
+        open_to_change(place) as store,
+        refusals_told(_refused),
+        new_or_existing_archive(store.engine, path) as archived,
+    ):
         here = store.engine
         number = archive_number(here, archived, path, may_be_new=True)
         cargos = cargos_between(here, archived)
@@ -193,7 +195,7 @@ def unarchive(
         OperationalException: If one of both cannot be opened.
     """
     path = Path(file)
-    with open_to_change(place) as store, _told(), existing_archive(store.engine, path) as archived:
+    with open_to_change(place) as store, refusals_told(_refused), existing_archive(store.engine, path) as archived:
         here = store.engine
         number = archive_number(here, archived, path, may_be_new=False)
         cargos = cargos_between(archived, here)
@@ -341,17 +343,8 @@ def _count(archive: Engine) -> int:
         return connection.scalar(select(func.count()).select_from(trades_table())) or 0
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """Turn what an engine refuses into words."""
-    try:
-        yield
-    except DBAPIError as e:
-        own = meaningful(e)
-        if own is not None:
-            raise own from e
-        msg = (
-            f"The trades cannot be moved ({str(e.orig).strip()}). Each of them is where it was, or moved as a whole: "
-            "put right what is in the way, such as rows of other tables that refer to them, then do it again."
-        )
-        raise ArchiveError(msg) from e
+def _refused(cause: object) -> ArchiveError:
+    return ArchiveError(
+        f"The trades cannot be moved ({str(cause).strip()}). Each of them is where it was, or moved as a whole: "
+        "put right what is in the way, such as rows of other tables that refer to them, then do it again."
+    )

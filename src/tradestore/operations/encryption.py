@@ -16,7 +16,7 @@ from tradestore._errors import meaningful_errors
 from tradestore._extras import load_extra
 from tradestore._row_digest import sqlite_columns_of
 from tradestore._sqlite_backup import back_up_file, fault_of, file_of, keep
-from tradestore._sqlite_files import SqliteDriver, create_private, driver_of, is_encrypted, url_of
+from tradestore._sqlite_files import SqliteDriver, create_private, driver_of, is_encrypted, quoted, url_of
 from tradestore.exceptions import DatabaseBusy, EncryptionError, InvalidValue
 from tradestore.models import open_engine, present_tables
 from tradestore.operations.opening import file_of_url, refuse_unusable_file
@@ -133,7 +133,7 @@ def rekey(db_url: str, new_key: str) -> Encryption:
         except BaseException:
             backup.unlink()
             raise
-        connection.execute(f"PRAGMA rekey = {_quoted(new_key)}")
+        connection.execute(f"PRAGMA rekey = {quoted(new_key)}")
     try:
         with closing(old.open(backup, _SETTLED)) as before:
             fault, (tables, rows) = fault_of(new, file, before), _size(before)
@@ -228,7 +228,7 @@ def _write(connection: Any, part: Path, key: str) -> None:
 def _size(connection: Any) -> tuple[int, int]:
     """Return how many tables and rows there are, SQLite's own ones not counted."""
     names = [name for name in sqlite_columns_of(connection) if not name.startswith("sqlite_")]
-    counts = [connection.execute(f"SELECT count(*) FROM {_quoted(name)}").fetchone()[0] for name in names]  # noqa: S608
+    counts = [connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0] for name in names]  # noqa: S608
     return len(names), sum(counts)
 
 
@@ -267,7 +267,3 @@ def _refuse_other_kind(url: URL, *, encrypted: bool) -> None:
         form = "a file that SQLCipher encrypts, sqlite+pysqlcipher://:KEY@/FILE" if encrypted else "sqlite:///FILE"
         msg = f"{masked(url)} cannot be the source of this: give the URL of {form}."
         raise EncryptionError(msg)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Engine, event
-from sqlalchemy.exc import DBAPIError
 
 from tradestore._engine import check_url, is_memory, masked
-from tradestore._errors import meaningful
+from tradestore._errors import meaningful_errors
 from tradestore._session import bind, bound_engine
 from tradestore.base import ModelBase
 from tradestore.database import Database
@@ -152,12 +151,8 @@ def connected(place: Place, *, is_reader: bool, may_be_missing: bool = False) ->
         if is_memory(engine.url):
             msg = f"{masked(engine.url)} is a new, empty database in memory: give the URL of a file or of a server."
             raise DatabaseUnreachable(msg)
-        yield engine
-    except DBAPIError as e:
-        own = meaningful(e)
-        if own is None:
-            raise
-        raise own from e
+        with meaningful_errors():
+            yield engine
     finally:
         Store(engine).close()
 

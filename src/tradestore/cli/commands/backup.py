@@ -8,9 +8,9 @@ from rich.console import Console
 from typer import Argument, Option
 
 from tradestore.cli._answers import answer, bar_of, confirmed
-from tradestore.cli._arguments import AsJson, DatabaseUrl, Yes
+from tradestore.cli._arguments import AsJson, DatabaseUrl, Yes, database_option
 from tradestore.cli._formats import size, table_of
-from tradestore.cli._passwords import StoreKeyFile, store_key, url_with_its_password
+from tradestore.cli._passwords import StoreKeyFile, store_key
 from tradestore.exceptions import BackupError
 from tradestore.operations.backup import (
     Backup,
@@ -101,14 +101,9 @@ def backup_verify(
     file: BackupFile,
     db_url: Annotated[
         str | None,
-        Option(
-            "--db-url",
-            "-d",
-            envvar="TRADESTORE_DB_URL",
-            metavar="URL",
-            callback=url_with_its_password,
-            help="A server on which a dump can be tried, in a database of its own that is dropped again; or an "
-            "encrypted store, whose backup has the same key.",
+        database_option(
+            "A server on which a dump can be tried, in a database of its own that is dropped again; or an encrypted "
+            "store, whose backup has the same key."
         ),
     ] = None,
     key_file: KeyFile = None,

@@ -12,8 +12,7 @@ from rich.text import Text
 from typer import Exit, Option
 
 from tradestore.cli._answers import answer, bar_of
-from tradestore.cli._arguments import AsJson
-from tradestore.cli._passwords import url_with_its_password
+from tradestore.cli._arguments import AsJson, database_option
 from tradestore.exceptions import InvalidValue
 from tradestore.operations.doctor import CATALOGUE, Diagnosis, Finding, LeftOut, Severity, diagnose
 
@@ -34,14 +33,7 @@ class _Level(StrEnum):
 def doctor(
     db_url: Annotated[
         str | None,
-        Option(
-            "--db-url",
-            "-d",
-            envvar="TRADESTORE_DB_URL",
-            metavar="URL",
-            callback=url_with_its_password,
-            help="The database; it is only read.",
-        ),
+        database_option("The database; it is only read."),
     ] = None,
     only: Annotated[
         str, Option(metavar="CODES", help="Only these checks: codes, or the letters that they begin with.")

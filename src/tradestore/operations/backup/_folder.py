@@ -14,11 +14,12 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from tradestore._disk import sync_path
 from tradestore.exceptions import BackupError, DatabaseBusy
 from tradestore.operations.backup._manifest import Manifest, manifest_of, written_form
 from tradestore.operations.backup._packing import write_private
 
-__all__ = ["Workplace", "free_name", "keep_backup", "part_folder", "scratch_folder", "synced", "workplace"]
+__all__ = ["Workplace", "free_name", "keep_backup", "part_folder", "scratch_folder", "workplace"]
 
 _PARTS: Final = ".tradestore-backup.part"
 _LOCK: Final = ".tradestore-backup.lock"
@@ -122,17 +123,8 @@ def keep_backup(part: Path, manifest: Manifest, folder: Path) -> Path:
     write_private(written, [written_form(manifest).encode()])
     written.rename(manifest_of(backup))
     part.rename(backup)
-    synced(folder)
+    sync_path(folder)
     return backup
-
-
-def synced(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _forget_unfinished(folder: Path, parts: Path) -> None:

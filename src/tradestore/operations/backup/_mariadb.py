@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import DBAPIError
 
-from tradestore._errors import is_retryable, meaningful
+from tradestore._errors import is_retryable, refusals_told
 from tradestore.exceptions import BackupError
 from tradestore.operations._endpoints import snapshot
 from tradestore.operations.backup._programs import feed, output_of, program, write_secret
@@ -99,20 +99,19 @@ def _locked(engine: Engine) -> Iterator[None]:
         preparer = connection.dialect.identifier_preparer
         names = [preparer.quote_identifier(name) for name in inspect(connection).get_table_names()]
         try:
-            _lock(connection, f"LOCK TABLES {', '.join(f'{name} READ' for name in names)}")
-            yield
-        except DBAPIError as e:
-            own = meaningful(e)
-            if own is not None:
-                raise own from e
-            msg = (
-                f"The tables could not be locked for the moment in which the dump begins ({e.orig}). Nothing was "
-                "changed: grant the user LOCK TABLES on the database, or use the portable format (--format portable)."
-            )
-            raise BackupError(msg) from e
+            with refusals_told(_not_locked):
+                _lock(connection, f"LOCK TABLES {', '.join(f'{name} READ' for name in names)}")
+                yield
         finally:
             # The locks are the connection's, and a pool would keep it.
             connection.invalidate()
+
+
+def _not_locked(cause: object) -> BackupError:
+    return BackupError(
+        f"The tables could not be locked for the moment in which the dump begins ({cause}). Nothing was changed: grant "
+        "the user LOCK TABLES on the database, or use the portable format (--format portable)."
+    )
 
 
 def _lock(connection: Connection, statement: str) -> None:

@@ -5,10 +5,9 @@ from contextlib import contextmanager
 from typing import Final
 
 from sqlalchemy import Connection, Engine, func, inspect, select, text
-from sqlalchemy.exc import DBAPIError
 
 from tradestore._engine import masked
-from tradestore._errors import meaningful
+from tradestore._errors import refusals_told
 from tradestore.exceptions import BackupError
 from tradestore.models import open_engine
 from tradestore.operations._endpoints import family
@@ -48,27 +47,19 @@ def beside(target: Engine) -> Iterator[Engine]:
 
 def take_over(target: Engine, place: Engine) -> None:
     """Let the tables of a place be those of the target, in one step; those of the same names are dropped."""
-    with _dependents_told():
+    with refusals_told(_not_replaced):
         if family(target) == "postgresql":
             _move_between_schemas(target)
         else:
             _move_between_databases(target, place)
 
 
-@contextmanager
-def _dependents_told() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as e:
-        own = meaningful(e)
-        if own is not None:
-            raise own from e
-        reason = " ".join(str(e.orig).split())
-        msg = (
-            f"The tables could not be replaced ({reason}). Nothing was changed: drop what depends on them, such as "
-            "views and triggers, restore, and make it again."
-        )
-        raise BackupError(msg) from e
+def _not_replaced(cause: object) -> BackupError:
+    reason = " ".join(str(cause).split())
+    return BackupError(
+        f"The tables could not be replaced ({reason}). Nothing was changed: drop what depends on them, such as "
+        "views and triggers, restore, and make it again."
+    )
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from tradestore._disk import sync_path
 from tradestore._sqlite_backup import damage_of, write_copy
 from tradestore._sqlite_files import SqliteDriver, driver_of, url_of
 from tradestore.exceptions import BackupError, DatabaseBusy
-from tradestore.operations.backup._folder import synced
 from tradestore.operations.backup._progress import Progress
 
 __all__ = ["copy_snapshot", "database_url", "fault_of", "put_in_place"]
@@ -77,7 +77,7 @@ def put_in_place(driver: SqliteDriver, part: Path, target: Path) -> Path | None:
         for side in _side_files(target):
             side.unlink()
         part.rename(target)
-    synced(target.absolute().parent)
+    sync_path(target.absolute().parent)
     return kept
 
 

@@ -1,12 +1,12 @@
 """Files that appear as a whole or not at all, and that nobody else may read."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from tradestore._disk import sync_path
 from tradestore.exceptions import ExportError, TradeStoreError
 from tradestore.operations._private_files import private_file
 
@@ -35,7 +35,7 @@ def new_file(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
             with private_file(part) as stream:
                 yield stream
             part.replace(path)
-            _sync_folder(path.parent)
+            sync_path(path.parent)
         except BaseException:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
@@ -64,11 +64,11 @@ def new_folder(path: Path, *, overwrite: bool, suffixes: tuple[str, ...]) -> Ite
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(mode=0o700)
             yield part
-            _sync_folder(part)
+            sync_path(part)
             if path.is_dir():
                 path.rename(old)
             part.rename(path)
-            _sync_folder(path.parent)
+            sync_path(path.parent)
         except BaseException:
             if old.is_dir() and not path.exists():
                 old.rename(path)
@@ -106,12 +106,3 @@ def _refuse_foreign(path: Path, suffixes: tuple[str, ...]) -> None:
     if foreign:
         msg = f"{path} has other files than an export's ({foreign[0]}). Nothing was written: give another folder."
         raise ExportError(msg)
-
-
-def _sync_folder(path: Path) -> None:
-    # Else a power cut may forget the new name.
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
