@@ -131,6 +131,8 @@ def make_history(market: Market, candles: int, seed: int) -> History:
                 volume=round(chance.uniform(1e5, 1e6) / market.price, market.amount_decimals),
             )
         )
+    # A chance of its own: more candles must not change what the first ones saw.
+    chance = random.Random(f"{seed} {market.base} funding")
     funding = {
         candle.date: round(chance.uniform(-0.0003, 0.0006), 6)
         for candle in made

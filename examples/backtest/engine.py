@@ -6,8 +6,8 @@ its time. Within a candle, for each moment the worse is taken to come first:
 1.  At the open: funding, in the hours that have it. Then trades that the gap to the open has carried beyond their
     liquidation price or stop are over. Of the others, those with an exit signal are left, and those whose position the
     strategy wants to change are changed. Then new trades are entered.
-2.  Within the candle, each trade by itself: liquidation or stop loss, whichever the price meets first; and only if it met
-    neither, the profit with which the strategy is content.
+2.  Within the candle, each trade by itself: liquidation or stop loss, whichever the price meets first; and only if it
+    met neither, the profit with which the strategy is content.
 3.  At the close: the best and worst rates are noted, and stops begin to trail the best one; both hold from the next
     candle on.
 
@@ -28,7 +28,7 @@ from examples.backtest.broker import Broker
 from examples.backtest.candles import CANDLE, TIMEFRAME, Candle, History, make_histories
 from examples.backtest.protections import lock_after_exit
 from examples.backtest.settings import Settings
-from examples.backtest.strategy import Advice, Strategy, gain_of
+from examples.backtest.strategy import Advice, Entry, Strategy, gain_of
 from tradestore import ExitType, LocalPairLock, LocalTrade, TradingMode
 
 
@@ -86,9 +86,7 @@ class Engine:
         """
         self._settings = settings
         self._book = book
-        self._strategy = Strategy(
-            can_short=settings.mode != TradingMode.SPOT, most_leverage=settings.most_leverage
-        )
+        self._strategy = Strategy(can_short=settings.mode != TradingMode.SPOT, most_leverage=settings.most_leverage)
         self._broker = Broker(settings, book, self._strategy.name)
         self._pairs = [
             _Pair(
@@ -119,7 +117,7 @@ class Engine:
                 self._begin_candle(pair, trade, number)
         for pair in self._pairs:
             if (entry := pair.advice[number - 1].enter) and pair.name not in self._open:
-                self._enter(pair, number)
+                self._enter(pair, entry, pair.candles[number])
         for pair in self._pairs:
             if trade := self._open.get(pair.name):
                 self._live_through(trade, pair.candles[number])
@@ -144,17 +142,15 @@ class Engine:
         elif change < 0.0:
             self._broker.reduce(trade, -change, candle.open, candle.date)
 
-    def _enter(self, pair: _Pair, number: int) -> None:
+    def _enter(self, pair: _Pair, entry: Entry, candle: Candle) -> None:
         """Enter a pair at the open, unless something speaks against it."""
-        entry, candle = pair.advice[number - 1].enter, pair.candles[number]
-        if entry is None:
-            return
         side = "short" if entry.is_short else "long"
         stake = self._settings.stake * entry.stake_share
-        if self._book.locks.is_pair_locked(pair.name, candle.date, side):
-            self._refusals["locked"] += 1
-        elif len(self._open) >= self._settings.max_open_trades:
+        # What costs least is asked first.
+        if len(self._open) >= self._settings.max_open_trades:
             self._refusals["too many open trades"] += 1
+        elif self._book.locks.is_pair_locked(pair.name, candle.date, side):
+            self._refusals["locked"] += 1
         elif self._free_balance() < stake:
             self._refusals["no balance"] += 1
         elif trade := self._broker.enter(pair.history.market, entry, stake, candle.open, candle.date):
