@@ -4,7 +4,7 @@ A book names the classes that the engine builds with and tells how to store what
 both sides, because ``Trade`` is a ``LocalTrade``, ``Order`` a ``LocalOrder``, and ``PairLocks`` a ``LocalPairLocks``.
 """
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from typing import TYPE_CHECKING
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tradestore import Database
 
 
-class MemoryBook:
-    """Plain objects: nothing here loads SQLAlchemy.
+class Book(ABC):
+    """Where trades live.
 
     Attributes:
         trade_class: What trades are made of; it answers what the engine asks about all of them, too.
@@ -25,9 +25,37 @@ class MemoryBook:
         locks: Makes and finds locks.
     """
 
-    trade_class: type[LocalTrade] = LocalTrade
-    order_class: type[LocalOrder] = LocalOrder
-    locks: type[LocalPairLocks] = LocalPairLocks
+    trade_class: type[LocalTrade]
+    order_class: type[LocalOrder]
+    locks: type[LocalPairLocks]
+
+    @abstractmethod
+    def candle(self) -> AbstractContextManager[object]:
+        """Return the block in which all of a candle happens."""
+
+    @abstractmethod
+    def add(self, trade: LocalTrade) -> None:
+        """Take in a new trade with its first order, and see that it gets an id."""
+
+    @abstractmethod
+    def close(self, trade: LocalTrade) -> None:
+        """Take notice of a trade that was closed."""
+
+    def trades(self) -> list[LocalTrade]:
+        """Return all trades by id."""
+        return list(self.trade_class.get_trades_proxy())
+
+    def all_locks(self) -> list[LocalPairLock]:
+        """Return all locks in the order in which they were made."""
+        return list(self.locks.get_all_locks())
+
+
+class MemoryBook(Book):
+    """Plain objects: nothing here loads SQLAlchemy."""
+
+    trade_class = LocalTrade
+    order_class = LocalOrder
+    locks = LocalPairLocks
 
     def __init__(self, timeframe: str) -> None:
         """Forget what an earlier backtest left in memory."""
@@ -37,28 +65,20 @@ class MemoryBook:
         self._numbers = count(1)
 
     def candle(self) -> AbstractContextManager[object]:
-        """Return the block in which all of a candle happens."""
+        """Return a block that does nothing: what happened has happened."""
         return nullcontext()
 
     def add(self, trade: LocalTrade) -> None:
-        """Take in a new trade with its first order, and give it its id."""
+        """Number the trade, and take it in."""
         trade.id = next(self._numbers)
         LocalTrade.add_bt_trade(trade)
 
     def close(self, trade: LocalTrade) -> None:
-        """Take notice of a trade that was closed."""
+        """Move it to the closed ones."""
         LocalTrade.close_bt_trade(trade)
 
-    def trades(self) -> list[LocalTrade]:
-        """Return all trades by id."""
-        return list(self.trade_class.get_trades_proxy())
 
-    def all_locks(self) -> Sequence[LocalPairLock]:
-        """Return all locks in the order in which they were made."""
-        return self.locks.get_all_locks()
-
-
-class DatabaseBook(MemoryBook):
+class DatabaseBook(Book):
     """Mapped objects in an open and empty database: what happens within a candle is stored together, or not at all."""
 
     def __init__(self, timeframe: str, database: "Database") -> None:
@@ -71,13 +91,13 @@ class DatabaseBook(MemoryBook):
         self._database = database
 
     def candle(self) -> AbstractContextManager[object]:
-        """Return a transaction."""
+        """Return a transaction, in which a commit only writes."""
         return self._database.transaction()
 
     def add(self, trade: LocalTrade) -> None:
-        """Add a new trade with its first order; the database gives it its id."""
+        """Write it; the database numbers it."""
         tradestore.Trade.session.add(trade)
         tradestore.Trade.commit()
 
     def close(self, trade: LocalTrade) -> None:
-        """Do nothing: the end of the candle stores what has changed."""
+        """Do nothing: a closed trade is a trade that says so."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import count
 from typing import Final
 
-from examples.backtest.books import MemoryBook
+from examples.backtest.books import Book
 from examples.backtest.candles import CANDLE, STAKE_CURRENCY, Market
 from examples.backtest.settings import Settings
 from examples.backtest.strategy import Entry
@@ -34,7 +34,7 @@ class Broker:
     it too, and it does nothing.
     """
 
-    def __init__(self, settings: Settings, book: MemoryBook, strategy_name: str) -> None:
+    def __init__(self, settings: Settings, book: Book, strategy_name: str) -> None:
         """Begin with order number 1."""
         self._settings = settings
         self._book = book

@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from examples.backtest.books import MemoryBook
+from examples.backtest.books import Book, MemoryBook
 from examples.backtest.broker import Broker
 from examples.backtest.candles import CANDLE, TIMEFRAME, Candle, History, make_histories
 from examples.backtest.protections import lock_after_exit
@@ -49,7 +49,7 @@ class Result:
     refusals: Counter[str] = field(default_factory=Counter)
 
 
-def run_backtest(settings: Settings, book: MemoryBook | None = None) -> Result:
+def run_backtest(settings: Settings, book: Book | None = None) -> Result:
     """Trade through all candles.
 
     Args:
@@ -76,7 +76,7 @@ class _Pair:
 class Engine:
     """One backtest."""
 
-    def __init__(self, settings: Settings, book: MemoryBook, histories: Sequence[History]) -> None:
+    def __init__(self, settings: Settings, book: Book, histories: Sequence[History]) -> None:
         """Prepare it.
 
         Args:
@@ -109,7 +109,7 @@ class Engine:
                 self._trade_through(number)
                 if number == last:
                     self._leave_all(number)
-        return Result(self._settings, self._book.trades(), list(self._book.all_locks()), self._refusals)
+        return Result(self._settings, self._book.trades(), self._book.all_locks(), self._refusals)
 
     def _trade_through(self, number: int) -> None:
         for pair in self._pairs:

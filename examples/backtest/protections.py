@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from math import fsum
 from typing import Final
 
-from examples.backtest.books import MemoryBook
+from examples.backtest.books import Book
 from tradestore import ExitType, LocalTrade
 
 COOLDOWN: Final = timedelta(hours=2)
@@ -18,7 +18,7 @@ DRAWDOWN_LOCK: Final = timedelta(hours=12)
 _STOPS: Final = frozenset({ExitType.STOP_LOSS.value, ExitType.LIQUIDATION.value})
 
 
-def lock_after_exit(book: MemoryBook, trade: LocalTrade, moment: datetime, balance: float) -> None:
+def lock_after_exit(book: Book, trade: LocalTrade, moment: datetime, balance: float) -> None:
     """Lock what should be left alone after a trade was closed.
 
     - A pair rests for two hours after each trade.
