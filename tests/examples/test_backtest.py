@@ -41,7 +41,7 @@ from tradestore import (
 CHECKOUT = Path(__file__).parents[2]
 SECONDS = 60
 HOURS = 200
-"""Enough for each kind of event, and few enough for seven databases."""
+"""Enough for each kind of event, and few enough for every database."""
 AT_LEAST = 3
 """How often each kind of event must have happened for a comparison to say something."""
 
@@ -106,9 +106,8 @@ def events_of(result: Result) -> Counter[str]:
 
 
 # What must have happened in each mode.
-IN_EVERY_MODE = {
-    "stop_loss", "trailing_stop_loss", "roi", "exit_signal", "long", "further entry", "partial exit", "locked"
-}  # fmt: skip
+EXITS = {"stop_loss", "trailing_stop_loss", "roi", "exit_signal"}
+IN_EVERY_MODE = EXITS | {"long", "further entry", "partial exit", "locked"}
 ON_LEVERAGE = IN_EVERY_MODE | {"short", "liquidation"}
 EVENTS = {
     TradingMode.SPOT: IN_EVERY_MODE,
