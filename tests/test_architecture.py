@@ -28,6 +28,7 @@ FLOORS = (
         "local_custom_data",
         "local_order",
         "local_pairlock",
+        "local_pairlock_middleware",
         "local_trade",
         "_exported_columns",
         "_frames",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tradestore.limits import OpenTradeLimits, TradeLimits, lift_limits, set_limits
     from tradestore.local_order import LocalOrder
     from tradestore.local_pairlock import LocalPairLock
+    from tradestore.local_pairlock_middleware import LocalPairLocks
     from tradestore.local_trade import LocalTrade
     from tradestore.models import init_db, resolve_db_url
     from tradestore.order_upserts import UpsertedOrder, UpsertOutcome, upsert_order
@@ -40,6 +41,7 @@ __all__ = [
     "KeyValueStoreModel",
     "LocalOrder",
     "LocalPairLock",
+    "LocalPairLocks",
     "LocalTrade",
     "ModelBase",
     "OpenTradeLimits",
@@ -82,6 +84,7 @@ _HOMES = {
     "limits": ("OpenTradeLimits", "TradeLimits", "lift_limits", "set_limits"),
     "local_order": ("LocalOrder",),
     "local_pairlock": ("LocalPairLock",),
+    "local_pairlock_middleware": ("LocalPairLocks",),
     "local_trade": ("LocalTrade",),
     "models": ("init_db", "resolve_db_url"),
     "order_upserts": ("UpsertOutcome", "UpsertedOrder", "upsert_order"),

@@ -7,7 +7,7 @@ import pytest
 import time_machine
 
 import tradestore
-from tradestore import PairLock, PairLocks, Trade
+from tradestore import LocalPairLocks, PairLock, PairLocks, Trade
 
 NOW = datetime(2026, 3, 1, 12, 2, 30, tzinfo=UTC)
 PAIR, OTHER = "ADA/USDT", "ETH/USDT"
@@ -200,6 +200,24 @@ class TestLocksInMemory(LockRules):
         PairLocks.lock_pair(PAIR, later(10))
         PairLocks.reset_locks()
         assert list(PairLocks.get_all_locks()) == []
+
+
+class TestLocksOfAPlainBacktest(LockRules):
+    """In a backtest that knows of no database."""
+
+    @pytest.fixture(autouse=True)
+    def _plain(self, monkeypatch) -> None:
+        LocalPairLocks.reset_locks()
+        monkeypatch.setattr(LocalPairLocks, "timeframe", "5m")
+        monkeypatch.setitem(globals(), "PairLocks", LocalPairLocks)
+
+    def test_are_no_locks_of_the_others(self) -> None:
+        """What is locked here is locked neither in the database nor in the memory mode of the mapped classes."""
+        LocalPairLocks.lock_pair(PAIR, later(10))
+        with tradestore.FtNoDBContext("5m"):
+            assert not list(tradestore.PairLocks.get_all_locks())
+        LocalPairLocks.reset_locks()
+        assert not LocalPairLocks.is_pair_locked(PAIR)
 
 
 class TestLocksInDatabase(LockRules):

@@ -6,7 +6,7 @@ import sys
 BACKTEST = """
 import json, sys
 from datetime import UTC, datetime, timedelta
-from tradestore import LocalOrder, LocalPairLock, LocalTrade
+from tradestore import LocalOrder, LocalPairLocks, LocalTrade
 
 opened = datetime(2026, 3, 1, 12, tzinfo=UTC)
 trade = LocalTrade(pair="ETH/USDT", exchange="binance", amount=10.0, open_rate=20.0, stake_amount=200.0,
@@ -28,7 +28,8 @@ trade.orders.append(exit_order)
 trade.update_trade(exit_order)
 LocalTrade.close_bt_trade(trade)
 again = LocalTrade.from_json(json.dumps(trade.to_json()))
-LocalPairLock(pair=trade.pair, lock_time=opened, lock_end_time=opened).holds(opened)
+LocalPairLocks.lock_pair(trade.pair, opened + timedelta(hours=1), "stopped out", now=opened)
+assert LocalPairLocks.is_pair_locked(trade.pair, opened, "long")
 proxied = LocalTrade.get_trades_proxy(is_open=False, close_date=opened)
 assert [again.close_profit_abs, len(proxied), trade.get_custom_data("seen")] == [trade.close_profit_abs, 1, [1, 2]]
 print(trade.close_profit_abs, *(name for name in sys.modules if name.partition(".")[0] in {"sqlalchemy", "alembic"}))

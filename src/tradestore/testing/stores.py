@@ -9,6 +9,7 @@ from sqlalchemy import QueuePool
 from tradestore._engine import retire
 from tradestore._session import bind, bound_engine, scoped
 from tradestore.custom_data import CustomDataWrapper
+from tradestore.local_pairlock_middleware import LocalPairLocks
 from tradestore.local_trade import LocalTrade
 from tradestore.models import init_db
 from tradestore.pairlock_middleware import PairLocks
@@ -71,6 +72,7 @@ def empty_memory() -> None:
         disable_database_use(PairLocks.timeframe)
         LocalTrade.reset_trades()
         PairLocks.reset_locks()
+        LocalPairLocks.reset_locks()
         CustomDataWrapper.reset_custom_data()
 
 
