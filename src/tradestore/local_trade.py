@@ -326,6 +326,11 @@ class LocalTrade(TradeOrders, TradeProfit, TradeStops, DatabaseOnly):
         """Return all entries of this trade."""
         return self.custom_data_book.select(self.id)
 
+    @property
+    def custom_data(self) -> Sequence[LocalCustomData]:
+        """All entries of this trade."""
+        return self.get_all_custom_data()
+
     def delete_custom_data(self, key: str | None = None) -> None:
         """Forget one key of this trade, or all of them."""
         self.custom_data_book.delete(self.id, key)
