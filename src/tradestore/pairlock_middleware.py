@@ -138,7 +138,7 @@ class PairLocks:
     @staticmethod
     def _release(locks: Sequence[LocalPairLock]) -> None:
         for lock in locks:
-            logger.info("Releasing %s.", lock)
+            logger.info("Releasing %s.", str(lock))
             lock.active = False
         if PairLocks.use_db:
             settle(PairLock.session())

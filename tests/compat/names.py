@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["COLUMNS", "NAMES", "NO_NAMES", "Kind", "Name"]
+__all__ = ["COLUMNS", "NAMES", "NO_NAMES", "WORDS_OF_RULES", "Kind", "Name"]
 
 
 class Kind(StrEnum):
@@ -440,3 +440,20 @@ NO_NAMES: Final = {
     "Trade.use_db = False": "test_habits.py",
 }
 """Spans of `compat.md` that are no names, and why."""
+
+WORDS_OF_RULES: Final = {
+    "R_open": "in a formula",
+    "ceil": "in a formula",
+    "total_stake": "in a formula",
+    "ccxt_orders": "a folder",
+    "ccxt_dict": "the parameter that callers know as order",
+    "buy_open": "an exchange's word",
+    "sell_close": "an exchange's word",
+    "ft_order_type": "a key of an exchange's answer",
+    "stoploss_on_exchange": "a value of ExitType",
+    "_": "a character",
+    "bot_start_time": "a key",
+    "startup_time": "a key",
+    "dry_run": "a bot's setting",
+}
+"""Words of `behaviour.md` that look like names and are none, and why."""

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy.orm import InstrumentedAttribute, class_mapper, scoped_session
 
 import tradestore
-from tests.compat.names import COLUMNS, NAMES, NO_NAMES, Kind, Name
+from tests.compat.names import COLUMNS, NAMES, NO_NAMES, WORDS_OF_RULES, Kind, Name
 from tests.conftest import NOTE_PROPERTY
 from tradestore import LocalTrade, ModelBase, Trade
 from tradestore.accounting.profit import ProfitStruct
@@ -134,22 +134,32 @@ def test_public_names_of_modules_are_in_all() -> None:
             assert name.name in importlib.import_module(f"tradestore.{name.module}").__all__, str(name)
 
 
-def _spans() -> list[str]:
-    """Return what stands between back-ticks in `compat.md`, each on one line."""
-    text = (SPEC / "compat.md").read_text(encoding="utf-8")
+def _spans(document: str = "compat.md") -> list[str]:
+    """Return what stands between back-ticks in a document, each on one line."""
+    text = (SPEC / document).read_text(encoding="utf-8")
     return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", text)]
 
 
 def test_every_span_of_the_list_is_looked_at() -> None:
     """Each identifier between back-ticks is a name, a place or a parameter of the table, or said to be none of them."""
-    known = {word for name in NAMES for word in (name.module, name.owner, name.name, "tradestore")}
-    known |= {word for name in NAMES for word in re.findall(r"[A-Za-z_]\w*", name.parameters or "")}
     unknown = {
         span: unknown
         for span in _spans()
-        if span not in NO_NAMES and (unknown := set(re.findall(r"[^\W\d]\w*", span)) - known - {"…"})
+        if span not in NO_NAMES and (unknown := set(re.findall(r"[^\W\d]\w*", span)) - _known())
     }
     assert unknown == {}
+
+
+def test_every_name_among_the_rules_is_looked_at() -> None:
+    """So is whatever in `behaviour.md` is called, or has an underscore."""
+    words = {word for span in _spans("behaviour.md") for word in re.findall(r"[^\W\d]\w*\(?", span)}
+    named = {word.removesuffix("(") for word in words if "_" in word or word.endswith("(")}
+    assert named - _known() == set(WORDS_OF_RULES)
+
+
+def _known() -> set[str]:
+    known = {word for name in NAMES for word in (name.module, name.owner, name.name, "tradestore")}
+    return known | {word for name in NAMES for word in re.findall(r"[A-Za-z_]\w*", name.parameters or "")}
 
 
 def test_nothing_is_excused_that_is_not_in_the_list() -> None:
