@@ -13,7 +13,18 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import scoped_session, sessionmaker
 
 import tradestore
-from tests.builders import CLOSED, OPENED, closed_trade, local_order, local_trade, order, store, trade, trade_with_entry
+from tests.builders import (
+    CLOSED,
+    OPENED,
+    amend,
+    closed_trade,
+    local_order,
+    local_trade,
+    order,
+    store,
+    trade,
+    trade_with_entry,
+)
 from tradestore import (
     CustomDataWrapper,
     FtNoDBContext,
@@ -27,6 +38,7 @@ from tradestore import (
     WalletHistory,
     disable_database_use,
     init_db,
+    trade_model,
 )
 from tradestore.custom_data import _CustomData
 
@@ -43,12 +55,18 @@ def three(database: Store) -> Store:
     return database
 
 
+def _ada() -> Trade:
+    """Return the one trade of its pair."""
+    return Trade.get_trades(Trade.pair == ADA).one()
+
+
 # --- asking --------------------------------------------------------------------------------------------------------
 
 
-def test_query_of_the_session(three):
+def test_query_of_the_session(three) -> None:
     """The query of SQLAlchemy 1 is one of the session's methods."""
     found = Trade.session.query(Trade).filter(Trade.pair == ETH, Trade.is_open.is_(False)).first()
+    assert found is not None
     assert (found.pair, found.is_open) == (ETH, False)
     assert Trade.session.query(Trade).count() == 3
 
@@ -59,32 +77,32 @@ def test_scalars_of_the_session(three) -> None:
     assert [each.pair for each in found] == [ADA, ETH]
 
 
-def test_filters_in_a_list(three):
+def test_filters_in_a_list(three) -> None:
     """All of them hold; the answer is a list, or one trade, or unique ones."""
     filters = [Trade.pair == ETH, Trade.is_open.is_(True)]
     assert [each.pair for each in Trade.get_trades(filters).all()] == [ETH]
-    assert Trade.get_trades(filters).first().pair == ETH
+    assert [Trade.get_trades(filters).first()] == Trade.get_trades(filters).all()
     assert [each.pair for each in Trade.get_trades(filters).unique().all()] == [ETH]
 
 
-def test_filter_that_is_one_expression(three):
+def test_filter_that_is_one_expression(three) -> None:
     """It needs no list around it."""
-    first = Trade.get_trades().first()
-    assert Trade.get_trades(Trade.id == first.id).first() is first
+    found = _ada()
+    assert Trade.get_trades(Trade.id == found.id).first() is found
 
 
-def test_every_column_is_an_expression(three):
+def test_every_column_is_an_expression(three) -> None:
     """So is the relationship of orders."""
     found = Trade.get_trades([Trade.orders.any(Order.filled > 9), Trade.open_date >= OPENED, Trade.leverage == 1.0])
     assert len(found.all()) == 3
-    assert Order.session.scalars(select(Order).where(Order.ft_pair == ADA, Order.filled == Order.amount)).one()
+    filled = select(Order).where(Order.ft_pair == ADA, Order.filled == Order.amount)
+    assert Order.session.scalars(filled).one() is _ada().orders[0]
 
 
-def test_best_pair_is_a_row(three):
+def test_best_pair_is_a_row(three) -> None:
     """Pair, ratio, profit and count: 20 earned with a stake of 200."""
     store(closed_trade(pair=ADA, profit=30.0, ratio=0.15), closed_trade(pair=ADA, profit=-25.0, ratio=-0.125))
-    pair, profit_ratio, profit_abs, count = Trade.get_best_pair()
-    assert (pair, profit_ratio, profit_abs, count) == (ETH, 0.1, 20.0, 1)
+    assert Trade.get_best_pair() == (ETH, 0.1, 20.0, 1)
     assert Trade.get_best_pair(filters=[Trade.pair == ADA]) == (ADA, 0.0125, 5.0, 2)
     assert Trade.get_best_pair([Trade.pair == "X"], filters=[Trade.pair == ADA]) is None
 
@@ -119,11 +137,11 @@ def test_pandas_reads_through_the_session(three) -> None:
 # --- sessions ------------------------------------------------------------------------------------------------------
 
 
-def test_session_is_a_scoped_session(three):
+def test_session_is_a_scoped_session(three) -> None:
     """A real one, with all that it hands on."""
     assert type(Trade.session) is scoped_session
     assert Trade.session.bind is three.engine
-    found = Trade.get_trades().first()
+    found = _ada()
     found.enter_tag = "changed"
     Trade.session.refresh(found)
     assert found.enter_tag is None
@@ -177,7 +195,7 @@ def test_session_of_locks_may_be_another_one(three, monkeypatch) -> None:
 
 def test_opening_again_and_again() -> None:
     """As a bot's tests do: each time the database in memory is an empty one, and no connection stays behind."""
-    for _ in range(40):
+    for _ in range(25):
         opened = init_db("sqlite://")
         assert Trade.get_open_trade_count() == 0
         store(trade_with_entry())
@@ -198,18 +216,18 @@ def test_opening_the_same_database_again(store_url: str, backend) -> None:
 # --- changing ------------------------------------------------------------------------------------------------------
 
 
-def test_order_is_deleted_through_its_session(three):
+def test_order_is_deleted_through_its_session(three) -> None:
     """It is gone from its trade as well."""
-    found = Trade.get_trades(Trade.pair == ADA).first()
+    found = _ada()
     Order.session.delete(found.orders[0])
     Trade.commit()
     Trade.session.remove()
-    assert Trade.get_trades(Trade.pair == ADA).first().orders == []
+    assert _ada().orders == []
 
 
-def test_orders_of_a_stored_trade_are_a_list(three):
+def test_orders_of_a_stored_trade_are_a_list(three) -> None:
     """To be appended to, looked at from its end, and deleted from."""
-    found = Trade.get_trades(Trade.pair == ADA).first()
+    found = _ada()
     found.orders.append(added := order(ft_order_side="sell"))
     Trade.commit()
     assert found.orders[-1] is added
@@ -217,7 +235,7 @@ def test_orders_of_a_stored_trade_are_a_list(three):
     del found.orders[0]
     Trade.commit()
     Trade.session.remove()
-    assert [each.order_id for each in Trade.get_trades(Trade.pair == ADA).first().orders] == [added.order_id]
+    assert [each.order_id for each in _ada().orders] == [added.order_id]
 
 
 def test_orders_of_a_trade_in_memory_are_a_list() -> None:
@@ -265,19 +283,19 @@ def test_backtest_builds_orders_with_every_field() -> None:
     assert (placed.trade, held.amount, held.open_rate, held.stop_loss) == (held, 10.0, 20.0, 18.0)
 
 
-def test_attributes_that_are_no_columns(three):
+def test_attributes_that_are_no_columns(three) -> None:
     """A bot notes on an object what it likes; neither its classes nor ours are without a place for it."""
-    found = Trade.get_trades().first()
+    found = _ada()
     for each in (found, found.orders[0], local_trade(), local_order()):
-        each.seen_by_bot = 1
+        amend(each, seen_by_bot=1)
         assert vars(each)["seen_by_bot"] == 1
     for kind in (*MAPPED, *PLAIN):
         assert not [base for base in inspect.getmro(kind) if vars(base).get("__slots__")], kind
 
 
-def test_copy_before_a_callback(three):
+def test_copy_before_a_callback(three) -> None:
     """What a strategy does to its copy is its own business."""
-    found = Trade.get_trades().first()
+    found = _ada()
     twin = copy.deepcopy(found)
     twin.enter_tag, twin.orders[0].price = "changed", 1.0
     assert (found.enter_tag, found.orders[0].price) == (None, 20.0)
@@ -331,10 +349,10 @@ def test_lists_of_trades_are_pickled() -> None:
 # --- patching ------------------------------------------------------------------------------------------------------
 
 
-def test_question_that_a_test_answers_itself(three):
+def test_question_that_a_test_answers_itself(three) -> None:
     """Patched under the name of the package, it is answered so everywhere."""
-    with patch("tradestore.Trade.get_open_trades", return_value=["mine"]) as asked:
-        assert tradestore.trade_model.Trade.get_open_trades() == ["mine"]
+    with patch("tradestore.Trade.get_open_trades", return_value=[mine := local_trade()]) as asked:
+        assert trade_model.Trade.get_open_trades() == [mine]
         assert asked.call_count == 1
     assert len(Trade.get_open_trades()) == 2
 

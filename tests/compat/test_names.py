@@ -85,24 +85,22 @@ def _wrong(name: Name) -> str | None:
 
 
 def _wrong_call(found: Any, name: Name) -> str | None:
-    """Compare parameters: ours may be more than the documented ones, or be left out, but nothing may be missing."""
-    documented = list(inspect.signature(eval(f"lambda {name.parameters}: None")).parameters.values())  # of our own
+    """Compare parameters: ours may be more than the documented ones if nobody has to pass them, or be optional."""
+    documented = inspect.signature(eval(f"lambda {name.parameters}: None")).parameters
     ours = dict(inspect.signature(found).parameters)
     if name.kind is Kind.METHOD:
         ours.pop("self")
-    order = [each.name for each in ours.values() if each.kind is not each.KEYWORD_ONLY]
-    for place, told in enumerate(documented):
+    positional = [each.name for each in ours.values() if each.kind is not each.KEYWORD_ONLY]
+    for place, told in enumerate(documented.values()):
         own = ours.pop(told.name, None)
         if own is None:
-            return f"has no parameter {told.name}, but {order}"
-        if told.kind is not told.KEYWORD_ONLY and (own.kind is own.KEYWORD_ONLY or order[place] != told.name):
+            return f"has no parameter {told.name}"
+        if told.kind is not told.KEYWORD_ONLY and positional[place : place + 1] != [told.name]:
             return f"does not take {told.name} in place {place}"
-        if own.default not in {told.default, own.empty if told.default is own.empty else told.default} and (
-            told.default is not told.empty
-        ):
+        if told.default not in {told.empty, own.default}:
             return f"takes {own.default!r} for a missing {told.name}, not {told.default!r}"
-    required = [each for each in ours.values() if each.default is each.empty and "VAR_" not in each.kind.name]
-    return f"asks for {required}, which nobody passes" if required else None
+    asked_for = [each.name for each in ours.values() if each.default is each.empty and "VAR_" not in each.kind.name]
+    return f"asks for {asked_for}, which nobody passes" if asked_for else None
 
 
 @pytest.mark.parametrize("name", NAMES, ids=str)
