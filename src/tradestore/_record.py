@@ -98,21 +98,6 @@ class CutText:
         record.__dict__[self._name] = cut(text)
 
 
-class Required:
-    """A field that every object is given when it is made: the class has the name, though no value for it."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        """Remember the name."""
-        self._name = name
-
-    def __get__(self, record: object, owner: type | None = None) -> Self:
-        """Show that the class has the field; an object that was given it never asks here."""
-        if record is None:
-            return self
-        msg = f"this {type(record).__name__} was made without its {self._name}"
-        raise AttributeError(msg)
-
-
 def cut(text: str | None) -> str | None:
     """Return the text without what its column has no room for."""
     return text if text is None else text[:TAG_LENGTH]

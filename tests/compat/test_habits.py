@@ -381,9 +381,9 @@ def test_custom_data_of_a_trade_in_memory() -> None:
     assert [(entry.cd_key, entry.value) for entry in held.custom_data] == [("key", [1])]
 
 
-def test_trade_without_what_it_is_made_with() -> None:
-    """Made past `__init__`, it says so; the class still shows the name."""
-    bare = LocalTrade.__new__(LocalTrade)
-    with pytest.raises(AttributeError, match="LocalTrade was made without its orders"):
-        _ = bare.orders
-    assert not hasattr(bare, "open_date")
+def test_class_shares_no_list_with_its_trades() -> None:
+    """It has the names of what every trade is given, and nothing that one could leave behind for another."""
+    assert not hasattr(LocalTrade.orders, "append")
+    one, other = LocalTrade(), LocalTrade()
+    one.orders.append(local_order())
+    assert other.orders == []
