@@ -112,28 +112,30 @@ class TradeReports:
         return _report(cls._rows(query, "get_mix_tag_performance", pair=pair), "mix_tag")
 
     @classmethod
-    def get_best_pair(cls, trade_filter: TradeFilter = None) -> BestPair | None:
+    def get_best_pair(cls, trade_filter: TradeFilter = None, *, filters: TradeFilter = None) -> BestPair | None:
         """Return the pair with the best profit, None without a closed trade.
 
         Args:
             trade_filter: Further SQL expressions on the columns; the caller's list stays as it is. With one, archived
                 trades do not count.
+            filters: More of them: the same by its other name.
         """
-        filters = conditions(trade_filter)
+        filters = [*conditions(trade_filter), *conditions(filters)]
         query = each_summed_query("pair", [closed(alone=False), *filters], "").limit(1) if filters else _best_pair()
         for row in cls._rows(query, "get_best_pair"):
             return BestPair._make((row.pair, row.profit_ratio, _money(row.profit_sum_abs), row.count))
         return None
 
     @classmethod
-    def get_trading_volume(cls, trade_filter: TradeFilter = None) -> float:
+    def get_trading_volume(cls, trade_filter: TradeFilter = None, *, filters: TradeFilter = None) -> float:
         """Return what everything filled cost, in stake currency.
 
         Args:
             trade_filter: SQL expressions on the columns of trades, and on those of the orders that are summed up; the
                 caller's list stays as it is. With one, archived trades do not count.
+            filters: More of them: the same by its other name.
         """
-        filters = conditions(trade_filter)
+        filters = [*conditions(trade_filter), *conditions(filters)]
         rows = cls._rows(volume_query(filters) if filters else _volume(), "get_trading_volume")
         return _money(rows[0][0])
 

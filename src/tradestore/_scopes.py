@@ -54,6 +54,9 @@ class RequestId:
     last few.
     """
 
+    # Whoever asks is told that it is the documented ContextVar: a real one could not keep the session.
+    __class__ = property(lambda _: ContextVar)
+
     def __init__(self) -> None:
         """Begin without a request."""
         self.name = REQUEST_ID_CTX_KEY

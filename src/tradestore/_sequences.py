@@ -25,6 +25,9 @@ _SEQUENCE: Final = text(
     WHERE place.attrelid = to_regclass(:name) AND place.attname = :id AND NOT place.attisdropped
     """
 )
+_HAS_ROWS: Final = text(
+    "SELECT 1 FROM pg_class WHERE oid = to_regclass(:name) AND relkind IN ('r', 'p', 'v', 'm', 'f')"
+)
 _STEP: Final = "(SELECT seqincrement FROM pg_sequence WHERE seqrelid = to_regclass(:name))"
 
 _COUNTS: Final = re.compile(r"^\s+`.*\bAUTO_INCREMENT\b", re.MULTILINE)
@@ -98,7 +101,7 @@ def set_sequence_ids(
         custom_data_id: Of ``trade_custom_data``.
         wallet_history_id: Of ``wallet_history``.
     """
-    if engine.dialect.name != "postgresql":
+    if engine.name != "postgresql":
         return
     wanted = {
         "orders": order_id,
@@ -128,17 +131,16 @@ def get_last_sequence_ids(engine: Engine, sequence_name: str, table_back_name: s
         A number above all ids of the table, ready for :func:`set_sequence_ids`. None on other engines than PostgreSQL,
         and where there is neither such a sequence nor such a table.
     """
-    if engine.dialect.name != "postgresql":
+    if engine.name != "postgresql":
         return None
-    with engine.connect() as connection:
-        is_there = inspect(connection).has_table(table_back_name)
+    with engine.begin() as connection:
         sequence = _found(connection, sequence_name)
-        if sequence is None and is_there:
+        if sequence is None:
             sequence = _sequence_of(connection, table_back_name, _ID)
         numbers = [] if sequence is None else [_next_of_sequence(connection, sequence)]
-        if is_there:
+        if connection.scalar(_HAS_ROWS, {"name": _quoted(table_back_name)}) is not None:
             largest = select(func.max(column(_ID, Integer))).select_from(table(table_back_name))
-            numbers.append((connection.scalar(largest) or 0) + 1)
+            numbers.append(int(connection.scalar(largest) or 0) + 1)
     return max(numbers, default=None)
 
 
@@ -155,14 +157,18 @@ def _next_of_table(connection: Connection, table_name: str, column_name: str) ->
 
 def _sequence_of(connection: Connection, table_name: str, column_name: str) -> str | None:
     """Return the sequence that a column of a table on PostgreSQL takes its values from, quoted where it has to be."""
-    name = connection.dialect.identifier_preparer.quote(table_name)
-    sequence: str | None = connection.scalar(_SEQUENCE, {"name": name, "id": column_name})
+    sequence: str | None = connection.scalar(_SEQUENCE, {"name": _quoted(table_name), "id": column_name})
     return sequence
+
+
+def _quoted(name: str) -> str:
+    """Return a name so that PostgreSQL's functions take it as it is."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _found(connection: Connection, name: str) -> str | None:
     """Return a sequence by its name, quoted where it has to be, None if there is no such one."""
-    quoted = connection.dialect.identifier_preparer.quote(name)
+    quoted = _quoted(name)
     query = text(
         "SELECT CAST(CAST(oid AS regclass) AS text) FROM pg_class "
         "WHERE oid IN (to_regclass(:quoted), to_regclass(:given)) AND relkind = 'S'"

@@ -38,7 +38,7 @@ class TradeFields(PlainRecord):
     max_stake_amount: float | None = None
     amount: float = 0.0
     amount_requested: float | None = None
-    open_date: datetime
+    open_date: datetime = None  # type: ignore[assignment]  # each trade is given one, the class has only the name
     close_date: datetime | None = None
     stop_loss: float | None = 0.0
     stop_loss_pct: float | None = None

@@ -20,7 +20,7 @@ _NEVER_FILLED = _CANCELLED | {"expired", "rejected"}
 class TradeOrders(TradeFields):
     """A trade with its orders, in the order in which they were placed."""
 
-    orders: list[LocalOrder]
+    orders: list[LocalOrder] = ()  # type: ignore[assignment]  # each trade is given a list, the class has only the name
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return an independent copy with copies of the orders, in about the time that their fields take."""

@@ -1,6 +1,7 @@
 """Where a trade stops: its stop loss, its liquidation price, and the rates it has seen."""
 
 import logging
+from typing import ClassVar
 
 from tradestore._trade_fields import TradeFields
 from tradestore.accounting.precision import price_to_precision
@@ -11,6 +12,8 @@ logger = logging.getLogger(__name__)
 
 class TradeStops(TradeFields):
     """A trade with a stop loss that follows the rate."""
+
+    use_db: ClassVar[bool]
 
     @property
     def _price_mode(self) -> int | None:
@@ -60,8 +63,10 @@ class TradeStops(TradeFields):
             return
         present = self.stop_loss or 0.0
         if allow_refresh or (stop < present if is_short else stop > present):
-            if logger.isEnabledFor(logging.DEBUG):
-                logger.debug("%s - Adjusting stoploss... from %s to %s.", self.pair, present, stop)
+            # An operator wants to read it; a backtest would write little else.
+            level = logging.INFO if self.use_db else logging.DEBUG
+            if logger.isEnabledFor(level):
+                logger.log(level, "%s - Adjusting stoploss... from %s to %s.", self.pair, present, stop)
             self.stop_loss, self.stop_loss_pct = stop, ratio
             if not allow_refresh:
                 self.is_stop_loss_trailing = True

@@ -133,9 +133,9 @@ class CustomDataWrapper:
         write(_CustomData.session(), delete(_CustomData).where(_CustomData.id.in_(ids)))
 
     @staticmethod
-    def _convert_custom_data(data: LocalCustomData) -> LocalCustomData:
+    def _convert_custom_data(entry: LocalCustomData) -> LocalCustomData:
         """Return the entry: its value is read from the text whenever it is asked for."""
-        return data
+        return entry
 
 
 def _set_all(data: Mapping[str, Any], *, trade_id: int | None = None, pair: str | None = None) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from tradestore._clock import as_utc, moment_to_json, to_text, utc_now
+from tradestore._database_only import OrderDatabaseOnly
 from tradestore._exchange_dict import order_id_of, plain_side, read_fill_time, read_order, write_order
 from tradestore._record import CutText, PlainRecord
 from tradestore.accounting._decimal import divide, exact, multiply, subtract
@@ -20,7 +21,7 @@ __all__ = ["LocalOrder"]
 logger = logging.getLogger(__name__)
 
 
-class LocalOrder(PlainRecord):
+class LocalOrder(PlainRecord, OrderDatabaseOnly):
     """One order on the exchange, and what became of it.
 
     Prices are in stake currency, amounts in base currency; dates are UTC. The ``ft_`` fields are the bot's own: what

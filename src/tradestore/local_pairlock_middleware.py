@@ -122,7 +122,7 @@ class LocalPairLocks:
     @classmethod
     def _release(cls, locks: Sequence[LocalPairLock]) -> None:
         for lock in locks:
-            logger.info("Releasing %s.", lock)
+            logger.info("Releasing %s.", str(lock))
             lock.active = False
 
     @classmethod

@@ -104,23 +104,26 @@ class LocalTrade(TradeOrders, TradeProfit, TradeStops, DatabaseOnly):
             raise ValueError(msg)
         if order.funding_fee is None:
             order.funding_fee, self.funding_fee_running = self.funding_fee_running or 0.0, 0.0
-        kind = (order.order_type or "").upper()
-        if side == "stoploss":
-            logger.info("%s is hit for %s.", kind, self)
-        else:
-            logger.info("%s_%s has been fulfilled for %s.", kind, side.upper(), self)
         if side == self.entry_side:
             self._take_entry(order, price, recalculating)
+            self._tell_fill(order)
         else:
+            self._tell_fill(order)
             self._take_exit(order, price, recalculating)
         self.persist()
+
+    def _tell_fill(self, order: LocalOrder) -> None:
+        kind, side = (order.order_type or "").upper(), order.ft_order_side or ""
+        what = f"{kind} is hit" if side == "stoploss" else f"{kind}_{side.upper()} has been fulfilled"
+        # As it is now: whoever formats the record later would show what became of the trade since.
+        logger.info("%s for %s.", what, str(self))
 
     def _take_entry(self, order: LocalOrder, price: float, recalculating: bool) -> None:
         if self.is_open:
             self.open_rate, self.amount = price, max(0.0, order.safe_amount_after_fee)
             self.recalc_open_trade_value()
         elif not recalculating:
-            logger.warning("Order %s entered %s, which is closed: nobody looks after it.", order.order_id, self)
+            logger.warning("Order %s entered %s, which is closed: nobody looks after it.", order.order_id, str(self))
         self.recalc_trade_from_orders()
 
     def _take_exit(self, order: LocalOrder, price: float, recalculating: bool) -> None:
@@ -145,7 +148,7 @@ class LocalTrade(TradeOrders, TradeProfit, TradeStops, DatabaseOnly):
             show_msg: Whether to log it.
         """
         if not self.is_open:
-            logger.warning("%s is closed already: close(%s) changes nothing.", self, rate)
+            logger.warning("%s is closed already: close(%s) changes nothing.", str(self), rate)
             return
         self.close_rate = rate
         self.close_date = self.close_date or self.last_filled_date or utc_now()
@@ -153,7 +156,7 @@ class LocalTrade(TradeOrders, TradeProfit, TradeStops, DatabaseOnly):
         self.exit_order_status = "closed"
         self.recalc_trade_from_orders(is_closing=True)
         if show_msg:
-            logger.info("%s was closed at %s.", self, rate)
+            logger.info("%s was closed at %s.", str(self), rate)
 
     def recalc_trade_from_orders(self, *, is_closing: bool = False) -> None:
         """Derive the trade's state from its filled orders.
@@ -325,6 +328,11 @@ class LocalTrade(TradeOrders, TradeProfit, TradeStops, DatabaseOnly):
     def get_all_custom_data(self) -> list[LocalCustomData]:
         """Return all entries of this trade."""
         return self.custom_data_book.select(self.id)
+
+    @property
+    def custom_data(self) -> Sequence[LocalCustomData]:
+        """All entries of this trade."""
+        return self.get_all_custom_data()
 
     def delete_custom_data(self, key: str | None = None) -> None:
         """Forget one key of this trade, or all of them."""

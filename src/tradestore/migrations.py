@@ -213,7 +213,7 @@ def _adopt(connection: Connection, metadata: MetaData, previous_tables: Sequence
 
 def set_sqlite_to_wal(engine: Engine) -> None:
     """Let readers and a writer of an SQLite file work side by side; other databases, and memory, need nothing."""
-    if engine.dialect.name != "sqlite" or is_memory(engine.url):
+    if engine.name != "sqlite" or is_memory(engine.url):
         return
     deadline = time.monotonic() + LOCK_TIMEOUT
     while True:
