@@ -6,7 +6,6 @@ that the page's URLs name; ``psql``, ``createdb`` and ``mariadb`` reach it as th
 """
 
 import doctest
-import fcntl
 import os
 import re
 import shutil
@@ -20,6 +19,7 @@ import pytest
 
 from tests.pages import CHECKOUT, fences_of, is_printed, name_of, pages_with
 from tests.servers import ADMIN, PASSWORD, USER, MariaDBServer, PostgresServer, Server
+from tests.turns import shared_folder
 from tradestore.testing.plugin import serve
 
 SECONDS = 300
@@ -35,12 +35,8 @@ LOCAL_URL = re.compile(rf"({'|'.join(SERVERS)})(\+\w+)?://[^\s'\"]*localhost\b")
 @pytest.fixture
 def environment(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Path]:
     """Return the virtual environment, for nobody else as long as the test runs."""
-    own = tmp_path_factory.getbasetemp()
-    home = (own if worker_id == "master" else own.parent) / "walks"
-    home.mkdir(exist_ok=True)
-    with (home / "turn").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        venv = home / "venv"
+    with shared_folder("walks", tmp_path_factory, worker_id) as folder:
+        venv = folder / "venv"
         if not (venv / "bin" / "pip").exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
         yield venv

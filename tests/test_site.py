@@ -15,6 +15,7 @@ import pytest
 
 import tradestore
 from tests.pages import CHECKOUT, DOCS
+from tests.turns import shared_folder
 from tradestore import operations
 
 ELSEWHERE = {
@@ -27,10 +28,11 @@ NOT_LOADED = {"canonical", "next", "prev"}
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("site")
-    built = _build(CHECKOUT / "mkdocs.yml", folder)
-    assert built.returncode == 0, built.stdout
+def site(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    with shared_folder("site", tmp_path_factory, worker_id) as folder:
+        if not (folder / "index.html").exists():
+            built = _build(CHECKOUT / "mkdocs.yml", folder)
+            assert built.returncode == 0, built.stdout
     return folder
 
 
