@@ -16,8 +16,8 @@ import pytest
 
 from tests.cli.conftest import commanding
 from tests.cli.stores import write_known_store
+from tests.pages import fences_of, is_printed, name_of, pages_with
 
-DOCS = Path(__file__).parents[1] / "docs"
 LENIENCY = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -41,23 +41,21 @@ class Example:
 def examples_of(page: Path) -> list[Example]:
     """Return the commands of a page, in their order."""
     found: list[Example] = []
-    text = page.read_text(encoding="utf-8")
-    for fence in re.finditer(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-        first = text.count("\n", 0, fence.start(1)) + 1
-        for block in re.finditer(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", fence[1], re.MULTILINE):
+    for fence in fences_of(page, "console"):
+        for block in re.finditer(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", fence.text, re.MULTILINE):
             command, _, comment = block[1].replace("\\\n", " ").partition("  # ")
             code = re.fullmatch(r"exit (\d+)", comment.strip())
             program, *words = shlex.split(command)
-            assert program == "tradestore", f"{page.name}: {command!r} is no command of ours"
-            line = first + fence[1].count("\n", 0, block.start())
+            assert program == "tradestore", f"{name_of(page)}: {command!r} is no command of ours"
+            line = fence.line + fence.text.count("\n", 0, block.start())
             found.append(Example(line, words, int(code[1]) if code else 0, block[2].strip()))
     return found
 
 
-PAGES = [page for page in sorted(DOCS.glob("*.md")) if examples_of(page)]
+PAGES = [page for page in pages_with("console") if examples_of(page)]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_of_a_page_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,8 +66,7 @@ def test_commands_of_a_page_run(
 
     for example in examples_of(page):
         outcome = command(*example.words)
-        where = f"{page.name}:{example.line}: tradestore {shlex.join(example.words)}\n{outcome.out}{outcome.err}"
+        where = f"{name_of(page)}:{example.line}: tradestore {shlex.join(example.words)}\n{outcome.out}{outcome.err}"
         assert outcome.code == example.code, where
         if example.output:
-            printed = (outcome.out or outcome.err).strip()
-            assert doctest.OutputChecker().check_output(example.output, printed, LENIENCY), where
+            assert is_printed(example.output, (outcome.out or outcome.err).strip(), LENIENCY), where

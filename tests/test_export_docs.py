@@ -1,27 +1,21 @@
-"""docs/export.md: its columns are those of the code, its Python runs, and its queries work."""
+"""docs/export.md: its columns are those of the code, and its queries work."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from tests.builders import closed_trade, store, trade_with_entry
+from tests.pages import DOCS, fences_of
 from tradestore import Store, Trade
 from tradestore._exported_columns import EXPORTED_TABLES
 from tradestore.operations._view_columns import views_on
 from tradestore.operations.views import create_views
 
-PAGE = (Path(__file__).parents[1] / "docs" / "export.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "export.md").read_text(encoding="utf-8")
 DESCRIBED: dict[str, Any] = {**EXPORTED_TABLES, **{view.name: view for view in views_on("sqlite")}}
-
-
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def _lines(columns: Iterable[Any]) -> list[str]:
@@ -38,23 +32,14 @@ def test_nothing_else_is_described() -> None:
     assert re.findall(r"^### `(\w+)`$", PAGE, re.MULTILINE) == [*DESCRIBED]
 
 
-def test_python_blocks_run(tmp_path: Path) -> None:
-    script = tmp_path / "page.py"
-    script.write_text("\n".join(_blocks("python")), encoding="utf-8")
-    run = subprocess.run(
-        [sys.executable, "-W", "error", script.name], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    assert not run.stderr
-    assert (tmp_path / "trades.parquet").is_file()
-
-
 @pytest.mark.needs("first_driver")
 def test_queries_work_on_every_engine(database: Store) -> None:
     store(closed_trade(profit=2.0, ratio=0.1, exit_reason="roi"), trade_with_entry(pair="BTC/USDT"))
     Trade.session.remove()
     create_views(database)
-    queries = [query for block in _blocks("sql") for query in block.split(";") if query.strip()]
+    queries = [
+        query for fence in fences_of(DOCS / "export.md", "sql") for query in fence.text.split(";") if query.strip()
+    ]
     with database.engine.connect() as connection:
         profits, opened, reasons = [connection.execute(text(query)).mappings().one() for query in queries]
     assert (str(profits["time"]), profits["profit"]) == ("2026-03-01", 2.0)
