@@ -166,9 +166,7 @@ def _names(path: str) -> list[str]:
 def _home(source: griffe.Object | griffe.Alias, path: str) -> str | None:
     """Return where a name is defined; None for one of another package, and where a module hides it, which has it."""
     found = source[path.removeprefix("tradestore.")]
-    if found.is_module:
-        return None
-    target = found.canonical_path if not found.is_alias else found.target_path
-    if not target.startswith("tradestore."):
+    target = found.target_path if isinstance(found, griffe.Alias) else found.canonical_path
+    if not target.startswith("tradestore.") or found.is_module:
         return None
     return target if target == path else _home(source, target)
