@@ -81,7 +81,7 @@ def storable(owner: str, column_type: TypeEngine[Any], value: Any) -> Any:
     except (OverflowError, ValueError) as e:
         shown = repr(value)
         shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
-        msg = f"{owner} cannot be {shown}: {e}. Nothing was stored."
+        msg = f"{owner} cannot be {shown}: {str(e).removesuffix('.')}. Nothing was stored."
         raise InvalidValue(msg) from None
 
 

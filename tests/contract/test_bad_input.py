@@ -142,6 +142,12 @@ def test_message_says_what_and_why(refused) -> None:
         store(trade(pair="x" * 60))
 
 
+def test_message_about_a_number_that_is_none_is_of_whole_sentences(refused) -> None:
+    """The reason that arithmetic gives is a sentence of its own, with a full stop; the message needs no second one."""
+    with refused(InvalidValue, match=r"^Trade\.max_rate cannot be inf: .*, but was inf\. Nothing was stored\.$"):
+        store(trade(max_rate=INFINITE))
+
+
 def test_commit_of_many_is_all_or_nothing(refused) -> None:
     """One bad record keeps the good ones of the same commit out too."""
     with refused():
