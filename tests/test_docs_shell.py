@@ -104,7 +104,7 @@ def _fresh_checkout(folder: Path) -> Path:
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
-        if (CHECKOUT / name).exists() and not name.startswith("tests/"):
+        if (CHECKOUT / name).exists() and (name.startswith("tests/data/") or not name.startswith("tests/")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(CHECKOUT / name, folder / name)
     return folder
