@@ -16,7 +16,7 @@ MEETING_DEPENDENCIES := tests/contract tests/testing tests/operations/test_trans
 unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP VIRTUAL_ENV PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_TARGET PIP_USER
 export PYTHONNOUSERSITE := 1
 
-.PHONY: demo test lint test-oldest faults bench clean
+.PHONY: demo test lint docs test-oldest faults bench clean
 
 demo: $(VENV)/.demo  ## Run a small bot on SQLite.
 	$(BIN)/python examples/bot.py
@@ -29,6 +29,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: $(VENV)/.dev  ## Build the documentation into site/; any warning is an error.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 test-oldest: $(OLDEST)/.dev  ## Run what meets the dependencies with their first supported releases, on SQLite only.
 	$(OLDEST)/bin/python -m pytest -n auto --engines sqlite $(MEETING_DEPENDENCIES) $(ARGS)
 
@@ -39,7 +42,7 @@ bench: $(VENV)/.dev  ## Measure costs against their floors; a part with ARGS="-k
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(OLDEST) build dist .coverage htmlcov
+	rm -rf $(VENV) $(OLDEST) build dist site .coverage htmlcov
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

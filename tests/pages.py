@@ -10,7 +10,8 @@ shell      all of a page are one walk of a new user's shell (test_docs_shell.py)
 text       directly after a python or shell fence: what that fence prints; ``...`` for anything
 ========== =====================================================================================
 
-Python and console begin in a folder that has the known store, ``tradesv3.sqlite``.
+Python and console begin in a folder that has the known store, ``tradesv3.sqlite``. The Python fences of one title, such
+as ``title="bot.py"``, are also a file of that name in the walk: what a reader has saved.
 """
 
 import doctest
@@ -27,7 +28,13 @@ PAGES = [page for page in sorted(DOCS.rglob("*.md")) if not any(page.is_relative
 
 RUN = ("python", "console", "shell")
 FENCE = re.compile(
-    r"^```(?P<kind>\w+)[^\n]*\n(?P<text>.*?)^```\n(?:\n*```text\n(?P<output>.*?)^```\n)?", re.MULTILINE | re.DOTALL
+    r"""
+    ^```(?P<kind>\w+)(?:[ ]title="(?P<title>[\w.]+)")?[^\n]*\n
+    (?P<text>.*?)
+    ^```\n
+    (?:\n*```text\n(?P<output>.*?)^```\n)?
+    """,
+    re.MULTILINE | re.DOTALL | re.VERBOSE,
 )
 INDENTED = re.compile(rf"^[ >]+```(?:{'|'.join(RUN)})\b", re.MULTILINE)
 
@@ -40,11 +47,13 @@ class Fence:
         line: Where its text begins, counted from 1.
         text: What is in it.
         output: What is in the text fence directly after it; None if there is none.
+        title: The name of the file that it is a part of; None without.
     """
 
     line: int
     text: str
     output: str | None
+    title: str | None
 
 
 def fences_of(page: Path, kind: str) -> list[Fence]:
@@ -52,7 +61,7 @@ def fences_of(page: Path, kind: str) -> list[Fence]:
     text = page.read_text(encoding="utf-8")
     assert not INDENTED.search(text), f"{name_of(page)}: an indented fence would not be run"
     return [
-        Fence(text.count("\n", 0, found.start("text")) + 1, found["text"], found["output"])
+        Fence(text.count("\n", 0, found.start("text")) + 1, found["text"], found["output"], found["title"])
         for found in FENCE.finditer(text)
         if found["kind"] == kind
     ]

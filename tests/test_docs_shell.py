@@ -54,7 +54,7 @@ def test_walk_of_a_page_leads_where_it_says(page: Path, environment: Path, tmp_p
         servers = {name: running.enter_context(_empty_server(name)) for name in _engines(walk)}
         result = subprocess.run(
             ["bash", "-e", "-c", _localised(walk, servers)],
-            cwd=_fresh_checkout(tmp_path / "checkout"),
+            cwd=_fresh_checkout(tmp_path / "checkout", page),
             env=_shell(environment, tmp_path / "home", servers),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -99,14 +99,18 @@ def _empty_server(name: str) -> Iterator[Server]:
         yield server
 
 
-def _fresh_checkout(folder: Path) -> Path:
-    """Copy what git has, or would take in."""
+def _fresh_checkout(folder: Path, page: Path) -> Path:
+    """Copy what git has, or would take in, and add what a reader of the page has saved."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
-        if (CHECKOUT / name).exists() and (name.startswith("tests/data/") or not name.startswith("tests/")):
+        if (CHECKOUT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(CHECKOUT / name, folder / name)
+    for fence in fences_of(page, "python"):
+        if fence.title:
+            with (folder / fence.title).open("a", encoding="utf-8") as saved:
+                saved.write(f"{fence.text}\n")
     return folder
 
 
@@ -119,6 +123,8 @@ def _shell(environment: Path, home: Path, servers: Mapping[str, Server]) -> dict
         "XDG_CONFIG_HOME": str(own / ".config"),
         "XDG_CACHE_HOME": str(own / ".cache"),
         **{name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "TRADESTORE", "PG"))},
+        "PIP_NO_COMPILE": "1",  # Most of what is installed is never imported.
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "HOME": str(home),
         "VIRTUAL_ENV": str(environment),
         "PATH": f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}",
