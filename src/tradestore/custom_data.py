@@ -124,12 +124,18 @@ class CustomDataWrapper:
         _set_all(data, pair=pair)
 
     @staticmethod
-    def delete_custom_data(trade_id: int | None, key: str | None = None) -> None:
-        """Forget one key of a trade, without regard to case, or all of them."""
+    def delete_custom_data(trade_id: int | None = None, key: str | None = None, *, pair: str | None = None) -> None:
+        """Forget one key, without regard to case, or all of them.
+
+        Args:
+            trade_id: Of which trade; None for values without one.
+            key: Which key; all if None.
+            pair: Of which pair, for what was saved for one.
+        """
         if not CustomDataWrapper.use_db:
-            LocalTrade.custom_data_book.delete(trade_id, key)
+            LocalTrade.custom_data_book.delete(trade_id, key, pair)
             return
-        ids = _matching_ids(trade_id, key, None)
+        ids = _matching_ids(trade_id, key, pair)
         write(_CustomData.session(), delete(_CustomData).where(_CustomData.id.in_(ids)))
 
     @staticmethod

@@ -14,6 +14,18 @@ from sqlalchemy import Connection, Engine, MetaData, inspect
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase
 
+from tradestore import (  # noqa: F401 - with them, all tables are known
+    _backtest_tables,
+    _commit_tokens,
+    custom_data,
+    intents,
+    key_value_store,
+    limits,
+    pairlock,
+    repair_log,
+    trade_model,
+    wallet_history,
+)
 from tradestore._engine import is_memory
 from tradestore._errors import is_retryable
 from tradestore._legacy_names import get_backup_name, get_column_def, has_column

@@ -7,13 +7,6 @@ from typing import Any, ParamSpec, TypeVar, Unpack
 from sqlalchemy import URL, Engine, create_engine, inspect
 from sqlalchemy.exc import ArgumentError, CompileError, DBAPIError, SQLAlchemyError
 
-from tradestore import (  # noqa: F401 - with them, init_db creates them
-    _backtest_tables,
-    _commit_tokens,
-    intents,
-    limits,
-    repair_log,
-)
 from tradestore._answer_timeout import however_long
 from tradestore._durability import warn_of_weak_server
 from tradestore._engine import (

@@ -171,6 +171,18 @@ class CustomDataRules:
         assert CustomDataWrapper.get_custom_data(pair="XRP/USDT") == {}
         assert (get_values(1), get_values(None)) == ({"level": 7}, {"level": 8})
 
+    def test_data_of_a_pair_is_deleted(self) -> None:
+        """One key or all of them, and nothing of another pair or of a trade."""
+        for pair in ("ADA/USDT", "ETH/USDT"):
+            CustomDataWrapper.save_custom_data(pair=pair, data={"level": 1, "mode": "calm"})
+        set_value("level", 7, trade_id=None)
+        CustomDataWrapper.delete_custom_data(pair="ADA/USDT", key="LEVEL")
+        assert CustomDataWrapper.get_custom_data(pair="ADA/USDT") == {"mode": "calm"}
+        CustomDataWrapper.delete_custom_data(pair="ADA/USDT")
+        assert CustomDataWrapper.get_custom_data(pair="ADA/USDT") == {}
+        assert CustomDataWrapper.get_custom_data(pair="ETH/USDT") == {"level": 1, "mode": "calm"}
+        assert get_values(None) == {"level": 7}
+
 
 class TestCustomDataInMemory(CustomDataRules):
     """In a backtest."""

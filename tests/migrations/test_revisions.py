@@ -49,6 +49,20 @@ def test_history_is_one_line_that_ends_at_the_head() -> None:
     assert migrations.history()[-1] == migrations.HEAD == migrations.head()
 
 
+def test_migrations_know_all_tables_by_themselves() -> None:
+    program = """
+from tradestore import migrations
+from tradestore.base import ModelBase
+
+known = set(ModelBase.metadata.tables)
+import tradestore.models
+
+print(sorted(set(ModelBase.metadata.tables) - known))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
 def test_new_database_is_stamped(database: Database) -> None:
     """A database that was just created carries the newest revision."""
     assert migrations.current(database.engine) == migrations.HEAD
