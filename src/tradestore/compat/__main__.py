@@ -195,8 +195,8 @@ def _show(error: BaseException) -> None:
 
 
 def _is_ours(trace: TracebackType) -> bool:
-    name = trace.tb_frame.f_globals.get("__name__")
-    return trace.tb_frame.f_globals is globals() or name in {"runpy", "importlib", "importlib.metadata"}
+    names = trace.tb_frame.f_globals
+    return names is globals() or str(names.get("__name__")).partition(".")[0] in {"runpy", "importlib"}
 
 
 _interrupted: list[bool] = []

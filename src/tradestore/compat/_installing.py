@@ -18,7 +18,7 @@ from tradestore.compat._plain_orders import give_plain_orders
 from tradestore.compat._report import Installation
 from tradestore.exceptions import CompatError
 
-__all__ = ["install", "installed", "is_waiting", "uninstall", "wait_for"]
+__all__ = ["install", "installed", "is_waiting", "uninstall", "wait_for", "wait_in_child"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ class _Mapping:
 
     Attributes:
         report: None while the bot is waited for.
+        level_of_gaps: How loudly to say what could not be mapped.
     """
 
     def __init__(self, package: str, plain_orders: Iterable[str], child_processes: bool) -> None:
@@ -37,6 +38,7 @@ class _Mapping:
         self.plain_orders = tuple(plain_orders)
         self.child_processes = child_processes
         self.report: Installation | None = None
+        self.level_of_gaps = logging.WARNING
         self._with_plain_orders: list[str] = []
         self._undo = ExitStack()
         watched = (f"{package}.{name}" for name in self.plain_orders)
@@ -83,7 +85,8 @@ class _Mapping:
             self.package, modules, tuple(enums), tuple(exceptions), not_mapped, self._with_plain_orders
         )
         if not_mapped:
-            logger.warning("Of %s, this is not mapped to tradestore: %s", self.package, " ".join(not_mapped))
+            gaps = " ".join(not_mapped)
+            logger.log(self.level_of_gaps, "Of %s, this is not mapped to tradestore: %s", self.package, gaps)
 
     def undo(self) -> None:
         """Leave everything as it was before."""
@@ -150,6 +153,15 @@ def wait_for(
     with _LOCK:
         mapping = _mapping_of(package, plain_orders, child_processes)
         if mapping.report is None:
+            mapping.wait()
+
+
+def wait_in_child(package: str, plain_orders: Iterable[str]) -> None:
+    """Map a bot as the process did that started this one, as soon as it is imported, unless somebody else does."""
+    with _LOCK:
+        if not _current:
+            mapping = _mapping_of(package, plain_orders, True)
+            mapping.level_of_gaps = logging.INFO
             mapping.wait()
 
 

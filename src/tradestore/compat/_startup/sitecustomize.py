@@ -23,8 +23,7 @@ class _Waiting:
         if fullname != self._package:
             return None
         sys.meta_path.remove(self)
-        compat = import_module("tradestore.compat")
-        compat.wait_for(fullname, plain_orders=self._plain_orders, child_processes=True)
+        import_module("tradestore.compat._installing").wait_in_child(fullname, self._plain_orders)
         spec: ModuleSpec | None = sys.meta_path[0].find_spec(fullname, path, target)
         return spec
 
