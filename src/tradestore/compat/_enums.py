@@ -6,6 +6,7 @@ Ours is the class that stays, since the columns of the tables know it.
 from collections.abc import Mapping
 from contextlib import ExitStack
 from enum import Enum, StrEnum
+from importlib import import_module
 from inspect import getattr_static
 from types import FunctionType
 from typing import Any, Final
@@ -54,13 +55,16 @@ def bridge_enums(package: str, undo: ExitStack) -> tuple[list[str], list[str]]:
 def _bridge(theirs: type[Enum], ours: type[StrEnum], undo: ExitStack) -> list[str]:
     _refuse_contradictions(theirs, ours)
     known = {member.value for member in ours}
-    for name, member in theirs.__members__.items():
-        if name not in ours.__members__:
-            _add_member(ours, name, member.value, undo)
+    added = {name: member.value for name, member in theirs.__members__.items() if name not in ours.__members__}
+    if added and ours is TradingMode:
+        # The columns keep the members that they were made with: what a bot adds must not get into new databases.
+        import_module("tradestore.models")
+    for name, value in added.items():
+        _add_member(ours, name, value, undo)
     told = [f"{ours.__name__}.{name} {reason}" for name, reason in _take_over_methods(theirs, ours, undo).items()]
     if ours is TradingMode:
         told += [
-            f"{ours.__name__}.{member.name} is unknown to tradestore, which computes {', '.join(sorted(known))} only."
+            f"{ours.__name__}.{member.name} is nothing that tradestore can compute or store."
             for member in ours
             if member.value not in known
         ]

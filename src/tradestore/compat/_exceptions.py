@@ -59,7 +59,9 @@ def _bridge(theirs: type[Exception], ours: type[TradeStoreError], undo: ExitStac
     _set_bases(ours, (*(base for base in ours.__bases__ if not issubclass(theirs, base)), theirs), undo)
     try:
         ours("a message")
-    except TypeError as e:
+    except Exception as e:
+        # While the bot's constructor is ours, nothing of ours can be raised.
+        undo.close()
         msg = f"{_named(theirs)} cannot be raised with a message alone, as tradestore raises it: {e}"
         raise CompatError(msg) from e
     for child in children:
