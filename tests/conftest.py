@@ -18,6 +18,9 @@ from tradestore.testing import PostgresServer, Server, empty_memory, opened_stor
 # By hand, for a checkout that was installed before the plugin was there.
 pytest_plugins = ["tradestore.testing.plugin", "tests.password_watch"]
 
+# Recorded data, and a bot with tests of its own.
+collect_ignore = ["data"]
+
 # A busy machine is no reason to fail, and a test that fails must fail again.
 hypothesis.settings.register_profile("tradestore", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("tradestore")

@@ -17,7 +17,8 @@
     │   │   └── TransferConflict      both have a row of the same id or key, with different content
     │   ├── ExportError               an export cannot be written where it was to go
     │   ├── ArchiveError              trades cannot be moved to an archive, or back
-    │   └── RepairError               what was to be repaired or undone is not what it was, or it would not help
+    │   ├── RepairError               what was to be repaired or undone is not what it was, or it would not help
+    │   └── CompatError               a bot cannot be run on this library as it is
     ├── DependencyException           the data that was handed in doesn't fit
     │   ├── InvalidValue              (also ValueError) a number, date or text that can't be kept
     │   ├── InvalidOrder              (also ValueError) an exchange answer that is no order of ours
@@ -39,6 +40,7 @@ __all__ = [
     "ArchiveError",
     "BackupError",
     "CommitOutcomeUnknown",
+    "CompatError",
     "ConnectionLost",
     "DatabaseBusy",
     "DatabaseFull",
@@ -139,6 +141,10 @@ class ExportError(OperationalException):
 
 class ArchiveError(OperationalException):
     """Trades cannot be moved to an archive, or back, or what arrived is not what was there; nothing is lost."""
+
+
+class CompatError(OperationalException):
+    """A bot cannot be run on the library as it is; nothing was changed."""
 
 
 class DependencyException(TradeStoreError):

@@ -79,8 +79,8 @@ def _head(explanation: "TradeExplanation") -> Iterator[str]:
     trade, terms = explanation.trade, explanation.terms
     side, state = "short" if terms.is_short else "long", "open" if trade.is_open else "closed"
     leverage = "" if terms.leverage == 1 else f", leverage {number(terms.leverage)}"
-    mode = terms.trading_mode or TradingMode.SPOT
-    yield from _wrapped(f"Trade {trade.id}: {trade.pair}, {side}, {mode!s} on {trade.exchange}{leverage}, {state}")
+    mode = TradingMode(terms.trading_mode or TradingMode.SPOT).value
+    yield from _wrapped(f"Trade {trade.id}: {trade.pair}, {side}, {mode} on {trade.exchange}{leverage}, {state}")
     yield f"Fees: {_percent(terms.fee_open)} to open, {_percent(terms.fee_close)} to close"
 
 

@@ -1,0 +1,91 @@
+"""Exceptions of a bot that become ours: whichever name is raised, whichever name is caught.
+
+Ours takes the place of the bot's class and is put below it, and the bot's own subclasses are put below ours. So ours is
+caught wherever the bot's class, or a base of it, is still held; and what the bot raises is caught as ours.
+"""
+
+from contextlib import ExitStack
+from typing import Any, Final
+
+from tradestore.compat._loaded import import_if_there, replace_everywhere
+from tradestore.exceptions import CompatError, DependencyException, OperationalException, TradeStoreError
+
+__all__ = ["bridge_exceptions"]
+
+_BRIDGED: Final = (OperationalException, DependencyException)
+
+
+def bridge_exceptions(package: str, undo: ExitStack) -> tuple[list[str], list[str]]:
+    """Make a bot's exceptions ours.
+
+    Args:
+        package: The bot's.
+        undo: Gets what makes it undone.
+
+    Returns:
+        The names of the exceptions, and what could not be mapped, in words.
+
+    Raises:
+        CompatError: If a class of the bot's cannot stand above or below ours.
+    """
+    module = import_if_there(f"{package}.exceptions")
+    if module is None:
+        return [], [f"{package}.exceptions does not exist: exceptions are tradestore's own."]
+    bridged: list[str] = []
+    told: list[str] = []
+    root: type | None = None
+    for ours in _BRIDGED:
+        name = ours.__name__
+        theirs = getattr(module, name, None)
+        if not isinstance(theirs, type) or not issubclass(theirs, Exception):
+            told.append(f"{package}.exceptions has no exception {name}.")
+            continue
+        if theirs is not ours:
+            root = root or _root_of(theirs)
+            _bridge(theirs, ours, undo)
+        bridged.append(name)
+    if root is not None:
+        _put_the_others_below(root, undo)
+    return bridged, told
+
+
+def _root_of(theirs: type) -> type | None:
+    """Return the highest class above the bot's exception that is the bot's own, None without one."""
+    return next((base for base in reversed(theirs.__mro__[1:]) if base.__module__ != "builtins"), None)
+
+
+def _bridge(theirs: type[Exception], ours: type[TradeStoreError], undo: ExitStack) -> None:
+    children: list[type] = type.__subclasses__(theirs)
+    _set_bases(ours, (*(base for base in ours.__bases__ if not issubclass(theirs, base)), theirs), undo)
+    try:
+        ours("a message")
+    except Exception as e:
+        # While the bot's constructor is ours, nothing of ours can be raised.
+        undo.close()
+        msg = f"{_named(theirs)} cannot be raised with a message alone, as tradestore raises it: {e}"
+        raise CompatError(msg) from e
+    for child in children:
+        _set_bases(child, tuple(ours if base is theirs else base for base in child.__bases__), undo)
+    replace_everywhere(lambda value: ours if value is theirs else value, undo)
+
+
+def _put_the_others_below(root: type, undo: ExitStack) -> None:
+    """Let whoever catches every error of the bot's catch ours too, those included that the bot has no word for."""
+    for ours in type.__subclasses__(TradeStoreError):
+        if ours.__module__ == TradeStoreError.__module__ and not issubclass(ours, root):
+            first, *rest = ours.__bases__
+            _set_bases(ours, (first, root, *rest), undo)
+
+
+def _set_bases(cls: Any, bases: tuple[type, ...], undo: ExitStack) -> None:
+    before = cls.__bases__
+    try:
+        cls.__bases__ = bases
+    except TypeError as e:
+        msg = f"{_named(cls)} cannot be put below {', '.join(map(_named, bases))}: {e}"
+        raise CompatError(msg) from e
+    undo.callback(setattr, cls, "__bases__", before)
+
+
+def _named(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"

@@ -1,0 +1,3 @@
+"""A bot that trades on a grid."""
+
+__version__ = "1.0"

@@ -1,0 +1,1 @@
+raise RuntimeError("the bot's own persistence was executed")
