@@ -1,7 +1,7 @@
 """The base of plain classes whose annotated attributes are their fields."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from inspect import get_annotations
 from types import UnionType
@@ -80,6 +80,25 @@ def _never_changes(hint: object) -> bool:
         return False
 
 
+class FirstUse:
+    """A field whose value each record makes for itself when it is looked at without having been set."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        """Make values with the given function."""
+        self._make = make
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Remember under which name the value is kept."""
+        self._name = name
+
+    def __get__(self, record: object, owner: type | None = None) -> Any:
+        """Return the record's new value; of the class, an example that belongs to nobody."""
+        value = self._make()
+        if record is not None:
+            record.__dict__[self._name] = value
+        return value
+
+
 class CutText:
     """A text field that keeps its first 255 characters: tags and reasons are notes, not worth refusing a trade for."""
 
@@ -99,5 +118,5 @@ class CutText:
 
 
 def cut(text: str | None) -> str | None:
-    """Return the text without what its column has no room for."""
-    return text if text is None else text[:TAG_LENGTH]
+    """Return the text without what its column has no room for; what is no text is left to be refused when stored."""
+    return text[:TAG_LENGTH] if isinstance(text, str) else text

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from tradestore._clock import as_utc
-from tradestore._record import CutText, PlainRecord
+from tradestore._clock import as_utc, utc_now
+from tradestore._record import CutText, FirstUse, PlainRecord
 from tradestore.constants import DATETIME_FORMAT, PROFIT_DECIMALS, RECORD_VERSION, BuySell, LongShort
 
 
@@ -38,7 +38,7 @@ class TradeFields(PlainRecord):
     max_stake_amount: float | None = None
     amount: float = 0.0
     amount_requested: float | None = None
-    open_date: datetime
+    open_date: datetime = FirstUse(utc_now)  # type: ignore[assignment]  # a descriptor stands for its value
     close_date: datetime | None = None
     stop_loss: float | None = 0.0
     stop_loss_pct: float | None = None

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from tradestore._clock import as_utc
+from tradestore._record import FirstUse
 from tradestore._trade_fields import TradeFields
 from tradestore.constants import FINAL_ORDER_STATUSES
 from tradestore.local_order import LocalOrder
@@ -20,7 +21,7 @@ _NEVER_FILLED = _CANCELLED | {"expired", "rejected"}
 class TradeOrders(TradeFields):
     """A trade with its orders, in the order in which they were placed."""
 
-    orders: list[LocalOrder]
+    orders: list[LocalOrder] = FirstUse(list)  # type: ignore[assignment]  # a descriptor stands for its value
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return an independent copy with copies of the orders, in about the time that their fields take."""
