@@ -17,7 +17,7 @@ from tradestore._session import SessionType, scoped
 from tradestore._sqltypes import Number, UtcDateTime
 from tradestore.constants import TAG_LENGTH
 
-__all__ = ["NAMING_CONVENTION", "ModelBase", "SessionType", "StoredRecord", "compare_every_letter"]
+__all__ = ["NAMING_CONVENTION", "ModelBase", "SessionType", "StoredRecord", "compare_every_letter", "forget_statements"]
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -74,7 +74,7 @@ class ModelBase(DeclarativeBase):
             TypeError: If a keyword is no attribute of the class.
         """
         for name, value in {**self.column_defaults(), **values}.items():
-            if not hasattr(type(self), name) or hasattr(ModelBase, name):
+            if not hasattr(type(self), name) or hasattr(ModelBase, name) or hasattr(PlainRecord, name):
                 msg = f"{type(self).__name__}() does not know the keyword argument {name}."
                 raise TypeError(msg)
             setattr(self, name, value)
@@ -121,6 +121,16 @@ class ModelBase(DeclarativeBase):
         """Return the columns by the names of their attributes, loading what is not loaded."""
         loaded = self.__dict__
         return {name: loaded[name] if name in loaded else getattr(self, name) for name in _column_names(type(self))}
+
+
+def forget_statements() -> None:
+    """Let go of the engines that mapped classes have compiled statements for; the next ones are compiled anew.
+
+    Each class remembers a hundred: whoever opens a store again and again, as tests do, would keep as many engines.
+    """
+    for mapper in ModelBase.registry.mappers:
+        # SQLAlchemy makes it when it is missing.
+        vars(mapper).pop("_compiled_cache", None)
 
 
 class StoredRecord(PlainRecord):

@@ -32,7 +32,7 @@ from tradestore._options import OptionArguments, options_of
 from tradestore._session import REQUEST_ID_CTX_KEY, bind, bound_engine, get_request_or_thread_id, scoped
 from tradestore._session import request_id_context as _request_id_ctx_var  # noqa: F401 - web servers import it here
 from tradestore._sqlite_files import is_encrypted, with_quoted_key
-from tradestore.base import ModelBase, SessionType
+from tradestore.base import ModelBase, SessionType, forget_statements
 from tradestore.constants import TRANSFER_TABLE
 from tradestore.exceptions import (
     DatabaseBusy,
@@ -147,6 +147,7 @@ def init_db(db_url: str, **options: Unpack[OptionArguments]) -> Store:
     previous = bound_engine()
     bind(engine)
     if previous is not None:
+        forget_statements()
         retire(previous)
     return Store(engine)
 
