@@ -15,6 +15,7 @@ ANY: Final = "*"
 
 
 _NOT_GIVEN: Any = None
+"""What a lock has where nobody has said it, though it holds nothing without it."""
 
 
 class LocalPairLock(PlainRecord):

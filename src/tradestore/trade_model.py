@@ -163,7 +163,8 @@ class Trade(TradePages, TradeStream, TradeFrames, TradeReports, BulkTrades, Mode
         session = Trade.session()
         session.flush()
         # A session that has ended, or one of another thread, may have left the object behind.
-        stored = self if self in session else session.get(Trade, self.id) if instance_state(self).key else None
+        identity = instance_state(self).identity
+        stored = self if self in session else identity and session.get(Trade, identity)
         if stored is None:
             msg = f"{self} cannot be deleted: it is not stored, or was deleted already."
             raise DependencyException(msg)
