@@ -7,8 +7,8 @@ class _NoSession:
     """Stands where the mapped classes have their session."""
 
     def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("__"):
-            # Python asks many an object for what it may have.
+        if name.startswith("_"):
+            # Python and its mocks ask many an object for what it may have.
             raise AttributeError(name)
         refuse(f"session.{name}")
 

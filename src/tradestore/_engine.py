@@ -17,6 +17,7 @@ from tradestore._file_log import end_file_log
 from tradestore._fork import survive_forks
 from tradestore._open_transactions import note_transactions
 from tradestore._options import EngineOptions
+from tradestore._plain_parameters import take_foreign_numbers
 from tradestore._shared_connection import take_turn, take_turns
 from tradestore._slow_statements import watch_slow_statements
 from tradestore._sqlite_files import create_privately, is_encrypted
@@ -180,6 +181,7 @@ def prepare_engine(engine: Engine, options: EngineOptions) -> None:
     engine.update_execution_options(**{_OPTIONS: options})
     if options.slow_statement is not None:
         watch_slow_statements(engine, options.slow_statement)
+    take_foreign_numbers(engine)
     resets = [note_transactions(engine, is_read)]
     if backend == "sqlite":
         if is_encrypted(engine.url):

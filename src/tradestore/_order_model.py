@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint, select
+from sqlalchemy import ForeignKey, Select, String, UniqueConstraint, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column, object_session, relationship, selectinload, validates
 
@@ -49,6 +49,8 @@ class Order(OrderFrames, ModelBase, StoredRecord, LocalOrder):
     """One order on the exchange, and what became of it. See :class:`LocalOrder` for the meaning of the fields."""
 
     __tablename__ = "orders"
+    # A bot's own class may annotate what is no column.
+    __allow_unmapped__ = True
     __table_args__ = (UniqueConstraint("ft_pair", "order_id", name="_order_pair_order_id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -78,7 +80,11 @@ class Order(OrderFrames, ModelBase, StoredRecord, LocalOrder):
     ft_fee_base: Mapped[float | None]
     ft_order_tag: Mapped[str | None]
 
-    _trade_live: Mapped["Trade"] = relationship(back_populates="orders", lazy="immediate")
+    _trade_live: Mapped["Trade"] = relationship(
+        back_populates="orders",
+        lazy="immediate",
+        enable_typechecks=False,  # A bot's own class of trades has the same rows.
+    )
 
     def __init__(self, **values: Any) -> None:
         """Build an order from its fields."""
@@ -107,7 +113,7 @@ class Order(OrderFrames, ModelBase, StoredRecord, LocalOrder):
     @staticmethod
     def get_open_orders() -> Sequence["Order"]:
         """Return all orders that wait on the exchange."""
-        query = select(Order).where(Order.ft_is_open).options(selectinload(Order._trade_live))
+        query = Order._with_trades(select(Order).where(Order.ft_is_open))
         return Order.session.scalars(query.order_by(Order.id)).all()
 
     @staticmethod
@@ -118,10 +124,16 @@ class Order(OrderFrames, ModelBase, StoredRecord, LocalOrder):
             order_id: As the exchange gave it.
             pair: Exchanges may use an id once per pair; any pair if None.
         """
-        query = select(Order).where(Order.order_id == str(order_id)).options(selectinload(Order._trade_live))
+        query = Order._with_trades(select(Order).where(Order.order_id == str(order_id)))
         if pair is not None:
             query = query.where(Order.ft_pair == pair)
         return Order.session.scalars(query.order_by(Order.id)).first()
+
+    @classmethod
+    def _with_trades(cls, query: "Select[Order]") -> "Select[Order]":
+        """Let a query load whole trades with its orders, so that nothing is missing when the session is gone."""
+        trade = cls._trade_live.property.mapper.class_
+        return query.options(selectinload(cls._trade_live).selectinload(trade.orders))
 
     def persist(self) -> None:
         """Store the change, unless the order lives in memory only."""

@@ -26,13 +26,12 @@ class PlainRecord:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Collect the fields, a subclass' own ones included."""
         super().__init_subclass__(**kwargs)
-        hints = {
-            name: hint
-            for base in reversed(cls.__mro__)
-            if issubclass(base, PlainRecord)
-            for name, hint in {**_plain_attributes(base), **get_annotations(base)}.items()
-            if not _is_class_variable(hint)
-        }
+        hints: dict[str, Any] = {}
+        for base in reversed(cls.__mro__):
+            if issubclass(base, PlainRecord):
+                # What a class overrides keeps its kind: a class variable is no field.
+                hints = {**_plain_attributes(base), **hints, **get_annotations(base)}
+        hints = {name: hint for name, hint in hints.items() if not _is_class_variable(hint)}
         cls._fields = frozenset(name for name in hints if not name.startswith("_"))
         cls.shared_by_copies = frozenset(name for name, hint in hints.items() if _never_changes(hint))
 
@@ -99,5 +98,5 @@ class CutText:
 
 
 def cut(text: str | None) -> str | None:
-    """Return the text without what its column has no room for."""
-    return text if text is None else text[:TAG_LENGTH]
+    """Return the text without what its column has no room for; what is no text is left to be refused when stored."""
+    return text[:TAG_LENGTH] if isinstance(text, str) else text

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final, cast
 
-from sqlalchemy import Engine, TextClause, UpdateBase, event, inspect
+from sqlalchemy import BindParameter, Engine, TextClause, UpdateBase, event, inspect
 from sqlalchemy.orm import InstanceState, ORMExecuteState, Session, object_mapper, scoped_session, sessionmaker
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql.functions import Function
@@ -13,6 +13,7 @@ from sqlalchemy.sql.visitors import iterate
 from tradestore._engine import is_read
 from tradestore._errors import give_up_broken_connections
 from tradestore._scopes import REQUEST_ID_CTX_KEY, SessionRegistry, get_request_or_thread_id, request_id_context
+from tradestore._sqltypes import UtcDateTime
 from tradestore._store_session import StoreSession, note_locking, note_writing
 
 __all__ = [
@@ -75,6 +76,10 @@ def _watch_statements(state: ORMExecuteState) -> None:
         if isinstance(session, StoreSession):
             session.wake()
         note_writing(session)
+        if (state.is_update or state.is_delete) and _is_about_dates(state.statement):
+            # Compared in Python, a moment with an offset would meet those without.
+            wanted = state.execution_options.get("synchronize_session", "auto")
+            state.update_execution_options(synchronize_session="fetch" if wanted == "auto" else wanted)
         return
     if state.is_column_load or state.is_relationship_load:
         return
@@ -86,6 +91,13 @@ def _watch_statements(state: ORMExecuteState) -> None:
             _expire_unchanged(state)
         else:
             state.update_execution_options(populate_existing=True)
+
+
+def _is_about_dates(statement: Any) -> bool:
+    condition = statement.whereclause
+    return condition is not None and any(
+        isinstance(part, BindParameter) and isinstance(part.type, UtcDateTime) for part in iterate(condition)
+    )
 
 
 def _note_what_stays(session: Session, query: Any) -> None:

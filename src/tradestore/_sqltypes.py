@@ -4,7 +4,7 @@ import math
 import operator
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,10 @@ _MOMENT_LENGTH = len("2026-03-01 12:00:00.123456")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Microseconds in UTC without offset: aware moments are converted on the way in, naive ones are UTC already."""
+    """Microseconds in UTC without offset: aware moments are converted on the way in, naive ones are UTC already.
+
+    A question may also have a day, which is its first moment, or the ISO text of either.
+    """
 
     impl = DateTime
     cache_ok = True
@@ -33,9 +36,13 @@ class UtcDateTime(TypeDecorator[datetime]):
         """Ask MariaDB for the microseconds that it leaves out by default."""
         return dialect.type_descriptor(DATETIME(fsp=6) if dialect.name in _MYSQL else DateTime())
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: date | str | None, dialect: Dialect) -> datetime | None:
         """Convert to UTC and drop the offset."""
-        return None if value is None else as_naive_utc(value)
+        if value is None:
+            return None
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        return as_naive_utc(value) if isinstance(value, datetime) else datetime.combine(value, time())
 
 
 class Number(TypeDecorator[float]):
@@ -179,10 +186,12 @@ def _text(column_type: String, value: Any) -> str:
 
 
 def _flag(value: Any) -> bool:
-    if not isinstance(value, int) or value not in {0, 1}:
+    # The flags of other packages are no numbers, but know the plain one that they stand for.
+    plain = value.item() if hasattr(value, "item") else value
+    if not isinstance(plain, int) or plain not in {0, 1}:
         msg = "True or False was expected"
         raise ValueError(msg)
-    return bool(value)
+    return bool(plain)
 
 
 def _moment(value: Any) -> datetime:

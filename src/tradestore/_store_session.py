@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapper, Session, SessionTransaction, object_mapper
 from sqlalchemy.orm.attributes import instance_state
 
 from tradestore._counters import counters_of
+from tradestore._deleted_rows import leave_lists
 from tradestore._errors import is_broken, meaning_of, meaningful, note_error
 from tradestore._explanations import explanation_of
 from tradestore._openings import OPENINGS, POSITIONS
@@ -93,7 +94,7 @@ class StoreSession(Session):
 
     def flush(self, objects: Any = None) -> None:
         """Write what is pending; on failure nothing of it stays, neither in the database nor in the session."""
-        new, changed, deleted = list(self.new), list(self.dirty), bool(self.deleted)
+        new, changed, deleted = list(self.new), list(self.dirty), list(self.deleted)
         if time.monotonic() - self.used_at > _IDLE:
             self.wake()
         is_busy, self._is_busy = self._is_busy, True
@@ -103,6 +104,7 @@ class StoreSession(Session):
                 note_writing(self)
             if objects or deleted or not write_rows(self, new, changed):
                 super().flush(objects)
+            leave_lists(self, deleted)
         except BaseException as e:
             explain = explanation_of(e, (*new, *changed))
             self._give_up(e)

@@ -4,10 +4,12 @@ import copy
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from sqlalchemy import Connection, MetaData, String, event
 from sqlalchemy.orm import DeclarativeBase, class_mapper
+from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.exc import DetachedInstanceError, ObjectDeletedError
 
 from tradestore._engine import exact_collation
 from tradestore._record import PlainRecord
@@ -15,7 +17,7 @@ from tradestore._session import SessionType, scoped
 from tradestore._sqltypes import Number, UtcDateTime
 from tradestore.constants import TAG_LENGTH
 
-__all__ = ["NAMING_CONVENTION", "ModelBase", "SessionType", "StoredRecord", "compare_every_letter"]
+__all__ = ["NAMING_CONVENTION", "ModelBase", "SessionType", "StoredRecord", "compare_every_letter", "forget_statements"]
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -25,6 +27,10 @@ NAMING_CONVENTION = {
     "pk": "%(table_name)s_pkey",
 }
 """Names of keys and indexes, as PostgreSQL gave them in existing databases, so that they can be dropped anywhere."""
+
+
+_OWN_ROWS: Final = frozenset({"__table__", "__tablename__", "concrete", "polymorphic_identity", "polymorphic_on"})
+"""With any of these, a class says itself which rows are its own."""
 
 
 class ModelBase(DeclarativeBase):
@@ -45,6 +51,22 @@ class ModelBase(DeclarativeBase):
     }
     session: ClassVar[SessionType] = scoped
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Map the class; one that inherits a mapped class and its table shares its objects.
+
+        A row is one object in a session then, of the class that loaded it first.
+        """
+        inherited: Any = next((base for base in cls.__mro__[1:] if "__mapper__" in vars(base)), None)
+        options = vars(cls).get("__mapper_args__", {})
+        if (
+            inherited is not None
+            and inherited.__mapper__.polymorphic_on is None
+            and isinstance(options, dict)
+            and _OWN_ROWS.isdisjoint({*vars(cls), *options})
+        ):
+            cls.__mapper_args__ = {**options, "polymorphic_identity": cls}
+        super().__init_subclass__(**kwargs)
+
     def __init__(self, **values: Any) -> None:
         """Build an object from its fields; the defaults of the table hold at once, not only when it is stored.
 
@@ -52,7 +74,7 @@ class ModelBase(DeclarativeBase):
             TypeError: If a keyword is no attribute of the class.
         """
         for name, value in {**self.column_defaults(), **values}.items():
-            if not hasattr(type(self), name):
+            if not hasattr(type(self), name) or hasattr(ModelBase, name) or hasattr(PlainRecord, name):
                 msg = f"{type(self).__name__}() does not know the keyword argument {name}."
                 raise TypeError(msg)
             setattr(self, name, value)
@@ -73,10 +95,42 @@ class ModelBase(DeclarativeBase):
             fields[name] = copy.deepcopy(loaded[name], memo)
         return twin
 
+    def __copy__(self) -> Self:
+        """Return another object with the same values that belongs to no session; related ones stay behind."""
+        twin: Self = class_mapper(type(self)).class_manager.new_instance()
+        twin.__dict__.update(self.column_values())
+        twin.__dict__.update((name, self.__dict__[name]) for name in self.__dict__.keys() - _mapped_names(type(self)))
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: also what a rollback left to be read anew, since elsewhere nothing can be read."""
+        state = instance_state(self)
+        if state.persistent:
+            for name in (*state.expired_attributes, *_owner_names(type(self))):
+                getattr(self, name)
+        return self.__dict__.copy()
+
+    def __repr__(self) -> str:
+        """Return the object in one line, also when its row is gone or its session has ended: logs are full of them."""
+        try:
+            return super().__repr__()
+        except (DetachedInstanceError, ObjectDeletedError):
+            return f"{type(self).__name__}(of a row that cannot be read: {instance_state(self).identity})"
+
     def column_values(self) -> dict[str, Any]:
         """Return the columns by the names of their attributes, loading what is not loaded."""
         loaded = self.__dict__
         return {name: loaded[name] if name in loaded else getattr(self, name) for name in _column_names(type(self))}
+
+
+def forget_statements() -> None:
+    """Let go of the engines that mapped classes have compiled statements for; the next ones are compiled anew.
+
+    Each class remembers a hundred: whoever opens a store again and again, as tests do, would keep as many engines.
+    """
+    for mapper in ModelBase.registry.mappers:
+        # SQLAlchemy makes it when it is missing.
+        vars(mapper).pop("_compiled_cache", None)
 
 
 class StoredRecord(PlainRecord):
@@ -127,6 +181,13 @@ def _column_names(kind: type) -> tuple[str, ...]:
 def _mapped_names(kind: type[ModelBase]) -> frozenset[str]:
     """Return the attributes that SQLAlchemy looks after."""
     return frozenset({*class_mapper(kind).attrs.keys(), "_sa_instance_state"})
+
+
+@cache
+def _owner_names(kind: type[ModelBase]) -> tuple[str, ...]:
+    """Return the attributes that hold one related object, which is loaded together with the others."""
+    related = class_mapper(kind).relationships
+    return tuple(each.key for each in related if not each.uselist and each.lazy in {"immediate", "joined", "selectin"})
 
 
 @cache

@@ -14,6 +14,7 @@ from tradestore._database_status import DatabaseStatus, status_of
 from tradestore._engine import masked, retire
 from tradestore._store_session import in_unit_of_work
 from tradestore._units_of_work import Repetition, unit_of_work
+from tradestore.base import forget_statements
 from tradestore.exceptions import DatabaseNotReady
 
 __all__ = ["Database", "DatabaseStatus", "PoolStatus"]
@@ -121,6 +122,7 @@ class Database:
         """Close all connections; the models have no database until the next ``init_db``."""
         if _session.bound_engine() is self.engine:
             _session.bind(None)
+        forget_statements()
         retire(self.engine)
 
     def _session(self) -> Session:

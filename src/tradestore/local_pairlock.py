@@ -5,13 +5,17 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final
 
-from tradestore._clock import as_utc, to_milliseconds, to_text
+from tradestore._clock import as_utc, moment_to_json, to_milliseconds, to_text
 from tradestore._record import CutText, PlainRecord
 
 __all__ = ["ANY", "LocalPairLock", "LockIndex"]
 
 ANY: Final = "*"
 """As a side: both sides. As a pair: every pair."""
+
+
+_NOT_GIVEN: Any = None
+"""What a lock has where nobody has said it, though it holds nothing without it."""
 
 
 class LocalPairLock(PlainRecord):
@@ -21,11 +25,11 @@ class LocalPairLock(PlainRecord):
     """
 
     id: int | None = None
-    pair: str
+    pair: str = _NOT_GIVEN
     side: str = ANY
     reason: str | None = CutText()  # type: ignore[assignment]  # a descriptor stands for its value
-    lock_time: datetime
-    lock_end_time: datetime
+    lock_time: datetime = _NOT_GIVEN
+    lock_end_time: datetime = _NOT_GIVEN
     active: bool = True
 
     @property
@@ -69,9 +73,10 @@ class LocalPairLock(PlainRecord):
 
     def __repr__(self) -> str:
         """Return the lock in one line."""
+        begin, end = moment_to_json(self.lock_time)[0], moment_to_json(self.lock_end_time)[0]
         return (
-            f"PairLock(id={self.id}, pair={self.pair}, side={self.side}, lock_time={to_text(self.lock_time_utc)}, "
-            f"lock_end_time={to_text(self.lock_end_time_utc)}, reason={self.reason}, active={self.active})"
+            f"PairLock(id={self.id}, pair={self.pair}, side={self.side}, lock_time={begin}, "
+            f"lock_end_time={end}, reason={self.reason}, active={self.active})"
         )
 
 

@@ -61,7 +61,8 @@ class LocalTrade(TradeOrders, TradeProfit, TradeStops, DatabaseOnly):
             raise OperationalException(msg)
         if values.get("open_date") is None:
             values["open_date"] = utc_now()
-        orders = values.setdefault("orders", [])
+        # A list of its own: the caller may use theirs again.
+        orders = values["orders"] = list(values.get("orders") or ())
         defaults = self.column_defaults()
         self._take_fields({**defaults, **values} if defaults else values)
         for order in orders:

@@ -42,7 +42,7 @@ from tradestore.constants import (
 )
 from tradestore.custom_data import CustomDataWrapper, _CustomData
 from tradestore.enums import TradingMode
-from tradestore.exceptions import DependencyException
+from tradestore.exceptions import DependencyException, InvalidOrder
 from tradestore.local_custom_data import LocalCustomData
 from tradestore.local_order import LocalOrder
 from tradestore.local_trade import LocalTrade
@@ -61,6 +61,8 @@ class Trade(TradePages, TradeStream, TradeFrames, TradeReports, BulkTrades, Mode
     order_class: ClassVar[type[LocalOrder]] = Order
 
     __tablename__ = "trades"
+    # A bot's own class may annotate what is no column.
+    __allow_unmapped__ = True
     __table_args__ = (
         # Open ones and those closed since; the same of a pair.
         Index(None, "is_open", "close_date"),
@@ -121,7 +123,11 @@ class Trade(TradePages, TradeStream, TradeFrames, TradeReports, BulkTrades, Mode
 
     # A list of orders is no list of plain orders to a type checker, though whoever reads it may treat it as one.
     orders: Mapped[list[Order]] = relationship(  # type: ignore[assignment]
-        order_by=unindexed(Order.id), back_populates="_trade_live", cascade="all, delete-orphan", lazy="selectin"
+        order_by=unindexed(Order.id),
+        back_populates="_trade_live",
+        cascade="all, delete-orphan",
+        lazy="selectin",
+        enable_typechecks=False,  # A bot's own class of orders has the same rows.
     )
     custom_data: Mapped[list[_CustomData]] = relationship(cascade="all, delete-orphan")
 
@@ -133,6 +139,13 @@ class Trade(TradePages, TradeStream, TradeFrames, TradeReports, BulkTrades, Mode
     def _cut_text(self, _name: str, text: str | None) -> str | None:
         return cut(text)
 
+    @validates("orders")
+    def _check_order(self, _name: str, order: object) -> object:
+        if not hasattr(order, "_sa_instance_state"):
+            msg = f"{order!r:.200} is a {type(order).__name__}: a trade of the database has orders made by Order()."
+            raise InvalidOrder(msg)
+        return order
+
     def complete_for_storing(self) -> None:
         """Note an open trade that is new, or was not open as the same trade before: limits may speak against it."""
         fields, state = self.__dict__, instance_state(self)
@@ -142,12 +155,22 @@ class Trade(TradePages, TradeStream, TradeFrames, TradeReports, BulkTrades, Mode
                 note_opening(object_session(self), self)
 
     def delete(self) -> None:
-        """Remove the trade with its orders and custom data, all or nothing."""
+        """Remove the trade with its orders and custom data, all or nothing.
+
+        Raises:
+            DependencyException: If it is not stored, or not any more.
+        """
         session = Trade.session()
         session.flush()
+        # A session that has ended, or one of another thread, may have left the object behind.
+        identity = instance_state(self).identity
+        stored = self if self in session else identity and session.get(Trade, identity)
+        if stored is None:
+            msg = f"{self} cannot be deleted: it is not stored, or was deleted already."
+            raise DependencyException(msg)
         # What was added beside the loaded lists must go too.
-        session.expire(self, ["orders", "custom_data"])
-        session.delete(self)
+        session.expire(stored, ["orders", "custom_data"])
+        session.delete(stored)
         settle(session)
 
     @staticmethod
@@ -300,6 +323,12 @@ class Trade(TradePages, TradeStream, TradeFrames, TradeReports, BulkTrades, Mode
                 raise DependencyException(msg)
             Trade.session.flush()
         return self.id
+
+    def __copy__(self) -> Self:
+        """Return another trade with the same values, and copies of the orders, which belong to one trade each."""
+        twin = super().__copy__()
+        twin.orders = [copy.copy(order) for order in self.orders]
+        return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return an independent trade with the same values and orders that belongs to no session."""
