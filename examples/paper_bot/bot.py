@@ -108,7 +108,7 @@ class PaperBot:
                 return
             self.counts["orders that waited too long"] += 1
             self.desk.cancel(trade, order, "timeout")
-        if not trade.is_open or trade not in Trade.session or not trade.nr_of_successful_entries:
+        if not (trade.is_open and trade in Trade.session and trade.nr_of_successful_entries):
             return
         trade.adjust_min_max_rates(candle.high, candle.low)
         if self._is_stopped(trade, candle):

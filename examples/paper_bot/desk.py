@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Select, select
 
 from examples.paper_bot.exchange import Answer, Exchange, ExchangeTimeout, OrderRejected
-from tradestore import IntentState, LocalOrder, Order, OrderIntent, Store, Trade
+from tradestore import ExitType, IntentState, LocalOrder, Order, OrderIntent, Store, Trade
 from tradestore.exceptions import InvalidOrder, TradeLimitReached
 
 __all__ = ["Desk"]
@@ -125,22 +125,20 @@ class Desk:
 
     def take_in(self, trade: Trade, answer: Answer) -> None:
         """Store what the exchange tells about an order, and what it did to its trade, in one transaction."""
-        Trade.commit()  # A transaction begins with a session that holds nothing.
         known = trade.select_order_by_order_id(answer["id"])
-        is_news = known is None or known.ft_is_open
-        is_liquidation = answer["clientOrderId"] is None
+        if known is not None and not known.ft_is_open:
+            self.counts["repeated messages"] += 1  # To take a partial exit in twice could close the trade.
+            return
+        Trade.commit()  # A transaction begins with a session that holds nothing.
         with self._store.transaction():
-            if is_liquidation and trade.is_open:
-                trade.exit_reason = "liquidation"
+            if answer["clientOrderId"] is None and trade.is_open:
+                trade.exit_reason = ExitType.LIQUIDATION.value
                 self.counts["liquidations"] += 1
             side = None if known is None else known.ft_order_side
             order = self._store.upsert_order(trade, answer, side=side).order
-            if is_news:
-                self._note_fee(trade, order, answer)
-                trade.update_trade(order)
-        if not is_news:
-            self.counts["repeated messages"] += 1
-        elif not order.ft_is_open:
+            self._note_fee(trade, order, answer)
+            trade.update_trade(order)
+        if not order.ft_is_open:
             self._on_fill(trade, order)
 
     def _look_at(self, trade: Trade, order: Order, answer: Answer) -> None:
