@@ -16,9 +16,8 @@ from tradestore import KeyValueStore, init_db
 from tradestore.exceptions import OperationalException
 
 try:
-    from fastapi.testclient import TestClient
-
     from examples.paper_bot.api import create_app
+    from examples.paper_bot.client import ApiClient
 except ImportError as error:
     _missing: str | None = error.name
 else:
@@ -59,14 +58,14 @@ def _run(options: argparse.Namespace) -> int:
         bot.start()
         after_each = None
         if options.api:
-            client = stack.enter_context(TestClient(create_app(bot)))
+            client = stack.enter_context(ApiClient(create_app(bot)))
             after_each = _asking(client)
         bot.run(options.iterations, after_each)
         print(table(read_summary(list(market.pairs)), bot.counts))
     return 0
 
 
-def _asking(client: "TestClient") -> Callable[[int], None]:
+def _asking(client: "ApiClient") -> Callable[[int], None]:
     """Return what asks the API now and then, and prints what it answers."""
 
     def ask(number: int) -> None:

@@ -66,9 +66,13 @@ class PaperBot:
         self.number = -1 if last is None else last
         self.desk.resolve()
         trades = _open_trades()
-        if trades:
-            self._note_funding(trades)
-            self.desk.catch_up(trades)
+        self._note_funding(trades)
+        self.desk.catch_up(trades)
+        for trade in _open_trades():
+            if trade.nr_of_successful_entries and not trade.stop_loss:
+                self._after_entry(trade)
+            elif not trade.nr_of_successful_entries and not trade.has_open_orders:
+                trade.delete()
         Trade.commit()
 
     def run(self, iterations: int, after_each: Callable[[int], None] | None = None) -> None:
@@ -91,7 +95,7 @@ class PaperBot:
                 self._note_funding(trades)
             self.desk.take_in_messages(trades)
             for trade in trades:
-                if trade.is_open and trade in Trade.session:
+                if _is_there(trade):
                     self._manage(trade)
             if self._closed:
                 protect(self.now, self._closed)
@@ -108,7 +112,7 @@ class PaperBot:
                 return
             self.counts["orders that waited too long"] += 1
             self.desk.cancel(trade, order, "timeout")
-        if not (trade.is_open and trade in Trade.session and trade.nr_of_successful_entries):
+        if not (_is_there(trade) and trade.nr_of_successful_entries):
             return
         trade.adjust_min_max_rates(candle.high, candle.low)
         if self._is_stopped(trade, candle):
@@ -295,7 +299,7 @@ class PaperBot:
                 for trade in trades:
                     for order in trade.open_orders:
                         self.desk.cancel(trade, order, reason)
-                    if trade.is_open and trade in Trade.session:
+                    if _is_there(trade):
                         self.exit(trade, reason, self.market.candle(trade.pair, self.number).close, "market")
             self._closed.clear()
             Trade.commit()
@@ -303,3 +307,8 @@ class PaperBot:
 
 def _open_trades() -> list[Trade]:
     return cast("list[Trade]", list(Trade.get_open_trades()))
+
+
+def _is_there(trade: Trade) -> bool:
+    """Whether a trade that was open a moment ago has neither been closed nor deleted."""
+    return trade.is_open and trade in Trade.session

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import Select, select
 
@@ -102,21 +102,44 @@ class Desk:
         Args:
             trades: The open ones.
         """
-        for answer in self._exchange.messages():
-            trade = next((trade for trade in trades if _is_of(answer, trade)), None) or _stored_trade(answer)
-            if trade is None:
+        self._take_in_all(self._exchange.messages(), trades)
+
+    def _take_in_all(self, answers: Iterable[Answer], trades: Sequence[Trade]) -> None:
+        for answer in answers:
+            if (trade := _trade_of(answer, trades)) is None:
                 self.counts["messages about unknown orders"] += 1
             else:
                 self.take_in(trade, answer)
 
     def catch_up(self, trades: Sequence[Trade]) -> None:
-        """Ask for everything that may have happened while nobody listened, as at the start of the bot."""
+        """Ask for everything that may have happened while nobody listened, as at the start of the bot.
+
+        Args:
+            trades: The open ones.
+        """
         for trade in trades:
-            for order in [order for order in trade.orders if order.ft_is_open]:
-                self.take_in(trade, self._exchange.fetch_order(str(order.order_id)))
-        for answer in self._exchange.fetch_liquidations():
-            for trade in [trade for trade in trades if _is_of(answer, trade)]:
+            self._note_missed_fees(trade)
+        for trade in Trade.get_closed_trades_without_assigned_fees():
+            self._note_missed_fees(trade)
+        waiting = [(order.trade, str(order.order_id)) for order in Order.get_open_orders()]
+        told = [(trade, self._exchange.fetch_order(order_id)) for trade, order_id in waiting]
+        told += [
+            (trade, answer)
+            for answer in self._exchange.fetch_liquidations()
+            for trade in trades
+            if _is_of(answer, trade)
+        ]
+        for trade, answer in told:
+            if isinstance(trade, Trade) and trade in Trade.session:
                 self.take_in(trade, answer)
+
+    def _note_missed_fees(self, trade: Trade) -> None:
+        """Note the fees of orders that were stored by their intents just before the bot was killed."""
+        for order in trade.select_filled_orders():
+            self._note_fee(trade, order, self._exchange.fetch_order(str(order.order_id)))
+        if trade.is_open and trade.has_open_position:
+            trade.recalc_trade_from_orders()
+        Trade.commit()
 
     def cancel(self, trade: Trade, order: LocalOrder, reason: str) -> None:
         """Cancel an order, unless it was filled meanwhile: either way the answer is taken in."""
@@ -162,16 +185,18 @@ class Desk:
         trade.update_fee(fee["cost"], fee["currency"], None, trade.entry_side if is_entry else trade.exit_side)
 
 
-def _is_of(answer: Answer, trade: Trade) -> bool:
-    if answer["clientOrderId"] is None:
-        return bool(trade.pair == answer["symbol"])
-    return trade.select_order_by_order_id(answer["id"]) is not None
-
-
-def _stored_trade(answer: Answer) -> Trade | None:
-    """Return the trade of an order that is no open trade's any more, None if it was deleted."""
-    found = Order.session.scalars(_order_query(answer["symbol"], answer["id"])).first()
-    return None if found is None else Trade.get_trades(Trade.id == found.ft_trade_id).one()
+def _trade_of(answer: Answer, trades: Sequence[Trade]) -> Trade | None:
+    """Return whose order an answer is about, None if its trade was deleted."""
+    for trade in trades:
+        if trade.select_order_by_order_id(answer["id"]) is not None:
+            return trade
+    stored = Order.session.scalars(_order_query(answer["symbol"], answer["id"])).first()
+    if stored is not None:
+        return Trade.get_trades(Trade.id == stored.ft_trade_id).one()
+    if answer["clientOrderId"] is not None:
+        return None
+    # Nobody has ordered a liquidation: it is of the trade that is open.
+    return next((trade for trade in trades if trade.pair == answer["symbol"]), None)
 
 
 def _order_query(pair: str, order_id: str | None) -> Select["Order"]:

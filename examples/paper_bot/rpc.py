@@ -71,7 +71,7 @@ class Rpc:
         return [lock.to_json() for lock in PairLocks.get_pair_locks(None, self._bot.now)]
 
     @custom_data_rpc_wrapper
-    def lock(self, pair: str, candles: int, reason: str) -> Answer:
+    def lock(self, pair: str, candles: int, reason: str = "operator") -> Answer:
         """Keep the bot from a pair for some candles."""
         with self._bot.turn:
             until = self._bot.market.time(self._bot.number + candles)
@@ -146,7 +146,7 @@ class Watcher(threading.Thread):
         error: What went wrong, which ends it.
     """
 
-    def __init__(self, rpc: Rpc, pause: float = 0.05) -> None:
+    def __init__(self, rpc: Rpc, pause: float = 0.5) -> None:
         super().__init__(name="watcher")
         self.asked = 0
         self.error: BaseException | None = None
