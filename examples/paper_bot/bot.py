@@ -50,7 +50,7 @@ class PaperBot:
         self.counts = self.desk.counts
         self.turn = threading.RLock()
         self.number = -1
-        self._closed: list[Trade] = []
+        self._closed: dict[int, str] = {}  # Pairs by trade: a trade itself belongs to the session of its thread.
         PairLocks.timeframe = TIMEFRAME
 
     @property
@@ -98,7 +98,7 @@ class PaperBot:
                 if _is_there(trade):
                     self._manage(trade)
             if self._closed:
-                protect(self.now, self._closed)
+                protect(self.now, self._closed.values())
                 self._closed.clear()
             self._enter()
             self._keep_books()
@@ -259,8 +259,8 @@ class PaperBot:
     def _after_close(self, trade: Trade) -> None:
         for order in [order for order in trade.orders if order.ft_is_open]:
             self.desk.cancel(trade, order, "trade closed")
-        if trade not in self._closed:
-            self._closed.append(trade)
+        if trade.id not in self._closed:
+            self._closed[trade.id] = trade.pair
             self.strategy.trade_closed(trade)
 
     def _note_funding(self, trades: Sequence[Trade]) -> None:

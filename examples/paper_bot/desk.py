@@ -121,17 +121,8 @@ class Desk:
             self._note_missed_fees(trade)
         for trade in Trade.get_closed_trades_without_assigned_fees():
             self._note_missed_fees(trade)
-        waiting = [(order.trade, str(order.order_id)) for order in Order.get_open_orders()]
-        told = [(trade, self._exchange.fetch_order(order_id)) for trade, order_id in waiting]
-        told += [
-            (trade, answer)
-            for answer in self._exchange.fetch_liquidations()
-            for trade in trades
-            if _is_of(answer, trade)
-        ]
-        for trade, answer in told:
-            if isinstance(trade, Trade) and trade in Trade.session:
-                self.take_in(trade, answer)
+        answers = [self._exchange.fetch_order(str(order.order_id)) for order in Order.get_open_orders()]
+        self._take_in_all([*answers, *self._exchange.fetch_liquidations()], trades)
 
     def _note_missed_fees(self, trade: Trade) -> None:
         """Note the fees of orders that were stored by their intents just before the bot was killed."""

@@ -1,6 +1,6 @@
 """Keeping away from what has just lost: each protection looks at what closed lately, and locks pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,16 +15,16 @@ _STOPS: Final = {"stoploss_on_exchange", "stop_loss", "trailing_stop_loss", "liq
 _KEPT: Final = timedelta(days=1)
 
 
-def protect(now: datetime, closed: Sequence[LocalTrade]) -> None:
+def protect(now: datetime, pairs: Iterable[str]) -> None:
     """Run all protections.
 
     Args:
         now: The market's time (UTC).
-        closed: The trades that have closed since the last time.
+        pairs: Those of which a trade has closed since the last time.
     """
-    for trade in closed:
-        _cool_down(trade, now)
-        _low_profit(trade.pair, now)
+    for pair in pairs:
+        PairLocks.lock_pair(pair, now + 2 * CANDLE, "cooldown", now=now)
+        _low_profit(pair, now)
     _stoploss_guard(now)
     _max_drawdown(now)
 
@@ -35,10 +35,6 @@ def forget_old_locks(now: datetime) -> int:
     for lock in over:
         lock.active = False
     return len(over)
-
-
-def _cool_down(trade: LocalTrade, now: datetime) -> None:
-    PairLocks.lock_pair(trade.pair, now + 2 * CANDLE, "cooldown", now=now)
 
 
 def _low_profit(pair: str, now: datetime) -> None:
