@@ -195,10 +195,13 @@ class PaperBot:
         taken = {trade.pair for trade in Trade.get_trades(Trade.is_open == true(), include_orders=False)}
         if self.desk.has_doubts:
             taken |= {intent.pair for intent in self.store.unresolved_intents()}
+        if len(taken) >= MAX_OPEN:
+            return
+        locked = {side: PairLocks.is_global_lock(self.now, side) for side in ("long", "short")}
         for name, signal in signals.items():
             if signal is None or name in taken or len(taken) >= MAX_OPEN:
                 continue
-            if PairLocks.is_pair_locked(name, self.now, signal.side):
+            if locked[signal.side] or PairLocks.is_pair_locked(name, self.now, signal.side):
                 self.counts["entries refused by a lock"] += 1
             elif not self.strategy.confirm_trade_entry(name, signal):
                 self.counts["entries refused by the strategy"] += 1

@@ -32,7 +32,15 @@ from tradestore.testing import opened_store
 
 ITERATIONS = 2_000
 KILLED_ITERATIONS = 150
-WITH_WALL_CLOCK = {"KeyValueStore", "order_intents", "orders", "trade_custom_data", "trades", "commit_tokens"}
+WITH_WALL_CLOCK = {
+    "KeyValueStore",
+    "order_intents",
+    "orders",
+    "trade_custom_data",
+    "trade_limits",
+    "trades",
+    "commit_tokens",
+}
 """Tables whose rows tell when the test ran, or have ids that SQLite gives twice."""
 
 
