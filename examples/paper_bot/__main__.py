@@ -51,7 +51,8 @@ def _run(options: argparse.Namespace) -> int:
         exchange = Exchange(market, options.exchange_file)
         stack.callback(exchange.close)
         last = KeyValueStore.get_int_value("last iteration")
-        if (last is None) is not exchange.is_new and (last is not None or exchange.number > 0):
+        # A kill in the very first iteration leaves an exchange that has begun, and no iteration that was done.
+        if exchange.number > 0 if last is None else exchange.is_new:
             print(f"The database and {options.exchange_file} are not of the same run: remove both.", file=sys.stderr)
             return 1
         bot = PaperBot(store, market, exchange)

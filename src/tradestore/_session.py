@@ -104,10 +104,11 @@ def _is_about_others(state: ORMExecuteState) -> bool:
     Then bringing them up to date takes nothing away, and the query need not run twice: strategies ask for what they
     remember, and for locks, while the trade that they look at has changed.
     """
+    mappers = state.all_mappers
+    if not mappers or any(mapper.relationships for mapper in mappers):
+        return False
     changed = {object_mapper(record) for record in (*state.session.dirty, *state.session.deleted)}
-    return not any(
-        mapper.relationships or not changed.isdisjoint(mapper.self_and_descendants) for mapper in state.all_mappers
-    )
+    return all(changed.isdisjoint(mapper.self_and_descendants) for mapper in mappers)
 
 
 def _expire_unchanged(state: ORMExecuteState) -> None:
