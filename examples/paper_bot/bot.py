@@ -1,7 +1,6 @@
 """The loop: what an iteration does, and how it begins again after it was killed anywhere."""
 
 import copy
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,8 +19,6 @@ from tradestore.accounting import TICK_SIZE
 from tradestore.key_value_store import set_startup_time
 
 __all__ = ["PaperBot"]
-
-logger = logging.getLogger(__name__)
 
 MAX_OPEN: Final = 5
 STAKE_AMOUNT: Final = 100.0

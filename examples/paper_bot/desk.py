@@ -1,6 +1,5 @@
 """Orders, from the bot to the exchange and back into the store: none is lost, none is stored twice."""
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
@@ -11,8 +10,6 @@ from tradestore import ExitType, IntentState, LocalOrder, Order, OrderIntent, St
 from tradestore.exceptions import InvalidOrder, TradeLimitReached
 
 __all__ = ["Desk"]
-
-logger = logging.getLogger(__name__)
 
 
 class Desk:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from examples.paper_bot.bot import PaperBot
-from tradestore import CustomDataWrapper, PairLocks, Trade
+from tradestore import PairLocks, Trade
 from tradestore.models import custom_data_rpc_wrapper
 
 __all__ = ["Rpc", "UnknownTrade", "Watcher", "in_thread"]
@@ -76,17 +76,6 @@ class Rpc:
         with self._bot.turn:
             until = self._bot.market.time(self._bot.number + candles)
             return PairLocks.lock_pair(pair, until, reason, now=self._bot.now).to_json()
-
-    @custom_data_rpc_wrapper
-    def unlock(self, pair: str) -> None:
-        with self._bot.turn:
-            PairLocks.unlock_pair(pair, self._bot.now)
-
-    @custom_data_rpc_wrapper
-    def pair_data(self, pair: str) -> Answer:
-        """Return what the strategy has noted of a pair."""
-        notes: Answer = CustomDataWrapper.get_custom_data(pair=pair)
-        return notes
 
     @custom_data_rpc_wrapper
     def force_exit(self, trade_id: int) -> Answer:
