@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
@@ -61,10 +61,10 @@ class PaperBot:
         self.store.set_limits(MAX_OPEN, one_per_pair_and_side=True)
         last = KeyValueStore.get_int_value(_LAST)
         self.number = -1 if last is None else last
+        self._note_funding()  # Before an order that closes the trade.
         self.desk.resolve()
-        trades = _open_trades()
-        self._note_funding(trades)
-        self.desk.catch_up(trades)
+        self._note_funding()  # Of trades that were not known.
+        self.desk.catch_up(_open_trades())
         for trade in _open_trades():
             if trade.nr_of_successful_entries and not trade.stop_loss:
                 self._after_entry(trade)
@@ -85,11 +85,14 @@ class PaperBot:
             number = self.number + 1
             self.exchange.advance(number)
             self.number = number
-            if self.desk.has_doubts:
+            has_funding, has_doubts = number % FUNDING_CANDLES == 0, self.desk.has_doubts
+            if has_funding:
+                self._note_funding()  # Before an order that closes the trade.
+            if has_doubts:
                 self.desk.resolve()
+            if has_funding and has_doubts:
+                self._note_funding()  # Of trades that were not known.
             trades = _open_trades()
-            if number % FUNDING_CANDLES == 0:
-                self._note_funding(trades)
             self.desk.take_in_messages(trades)
             for trade in trades:
                 if _is_there(trade):
@@ -263,12 +266,13 @@ class PaperBot:
             self._closed[trade.id] = trade.pair
             self.strategy.trade_closed(trade)
 
-    def _note_funding(self, trades: Sequence[Trade]) -> None:
-        """Ask what futures have cost or brought since their last fill."""
-        for trade in trades:
-            if self.market.pairs[trade.pair].is_futures and trade.nr_of_successful_entries:
-                since = int(trade.date_last_filled_utc.timestamp() * 1000)
-                trade.set_funding_fees(self.exchange.fetch_funding(trade.pair, since))
+    def _note_funding(self) -> None:
+        """Ask what futures have cost or brought, and note what no order has taken yet."""
+        for trade in _open_trades():
+            if self.market.pairs[trade.pair].is_futures:
+                paid = self.exchange.fetch_funding(trade.pair, int(trade.open_date_utc.timestamp() * 1000))
+                taken = sum(order.funding_fee or 0.0 for order in trade.orders)
+                trade.set_funding_fees(round(paid - taken, 8))
         Trade.commit()
 
     def _keep_books(self) -> None:
