@@ -87,7 +87,7 @@ def _watch_statements(state: ORMExecuteState) -> None:
     if session.bind is not None and session.bind.dialect.name != "sqlite":
         _note_what_stays(session, state.statement)
     if "populate_existing" not in state.execution_options:
-        if session.dirty or session.deleted:
+        if (session.dirty or session.deleted) and not _is_about_others(state):
             _expire_unchanged(state)
         else:
             state.update_execution_options(populate_existing=True)
@@ -108,6 +108,19 @@ def _note_what_stays(session: Session, query: Any) -> None:
         named = f"{part.name}(" if isinstance(part, Function) else part.text if isinstance(part, TextClause) else ""
         if getattr(part, "_for_update_arg", None) is not None or _MORE_THAN_A_READ.search(named):
             note_locking(session)
+
+
+def _is_about_others(state: ORMExecuteState) -> bool:
+    """Tell whether a query returns only objects of kinds of which none waits to be stored, and which lead to no other.
+
+    Then bringing them up to date takes nothing away, and the query need not run twice: strategies ask for what they
+    remember, and for locks, while the trade that they look at has changed.
+    """
+    mappers = state.all_mappers
+    if not mappers or any(mapper.relationships for mapper in mappers):
+        return False
+    changed = {object_mapper(record) for record in (*state.session.dirty, *state.session.deleted)}
+    return all(changed.isdisjoint(mapper.self_and_descendants) for mapper in mappers)
 
 
 def _expire_unchanged(state: ORMExecuteState) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, Unpack
+from typing import Any, Final, ParamSpec, TypeVar, Unpack
 
 from sqlalchemy import URL, Engine, create_engine, inspect
 from sqlalchemy.exc import ArgumentError, CompileError, DBAPIError, SQLAlchemyError
@@ -22,8 +22,14 @@ from tradestore._engine import (
 from tradestore._errors import meaningful, meaningful_errors
 from tradestore._file_log import begin_file_log, end_file_log
 from tradestore._options import OptionArguments, options_of
-from tradestore._session import REQUEST_ID_CTX_KEY, bind, bound_engine, get_request_or_thread_id, scoped
-from tradestore._session import request_id_context as _request_id_ctx_var  # noqa: F401 - web servers import it here
+from tradestore._session import (
+    REQUEST_ID_CTX_KEY,
+    bind,
+    bound_engine,
+    get_request_or_thread_id,
+    request_id_context,
+    scoped,
+)
 from tradestore._sqlite_files import is_encrypted, with_quoted_key
 from tradestore.base import ModelBase, SessionType
 from tradestore.constants import TRANSFER_TABLE
@@ -62,6 +68,9 @@ __all__ = [
     "refuse_half_a_copy",
     "resolve_db_url",
 ]
+
+_request_id_ctx_var: Final = request_id_context
+"""Web servers set it, under this name, to the id of the request that is answered."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

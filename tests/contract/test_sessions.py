@@ -363,3 +363,30 @@ def test_database_tells_about_itself(database) -> None:
     assert isinstance(database, Database)
     assert database.pool_status().checked_out == 0
     assert repr(database) == f"Database({database.url})"
+
+
+def test_question_about_others_is_asked_once_while_a_trade_waits_to_be_stored(database) -> None:
+    """As strategies ask: for notes, locks and settings, while the trade that they look at has changed."""
+    kept = trade()
+    store(kept)
+    kept.set_custom_data("target", 0.5)
+    KeyValueStore.store_value("mode", "calm")
+    PairLocks.lock_pair(kept.pair, CLOSED, now=OPENED)
+    kept.max_rate = 5.0
+    with Faults(database).count_statements() as steps:
+        assert kept.get_custom_data("target") == 0.5
+        assert KeyValueStore.get_value("mode") == "calm"
+        assert len(PairLocks.get_pair_locks(kept.pair, OPENED)) == 1
+    assert len(steps.statements) == 3
+    assert kept.max_rate == 5.0
+    assert kept in Trade.session.dirty
+
+
+def test_note_that_waits_to_be_stored_outlives_a_question_for_it(database) -> None:
+    kept = trade()
+    store(kept)
+    kept.set_custom_data("target", 0.5)
+    (entry,) = kept.get_all_custom_data()
+    entry.value = 0.75
+    assert kept.get_custom_data("target") == 0.75
+    assert entry.value == 0.75
