@@ -1,4 +1,4 @@
-"""What a run amounts to, from the store alone; the same on every engine, to the last digit."""
+"""What a run amounts to, from the store alone; the same on every engine."""
 
 import hashlib
 import json
@@ -20,6 +20,7 @@ __all__ = ["digest", "read_summary", "table"]
 
 Summary = dict[str, Any]
 
+_RATIO_DECIMALS: Final = 12
 _IDS: Final = {"trade_id"}
 """SQLite gives the id of a deleted trade to the next one, servers don't."""
 
@@ -30,10 +31,10 @@ def read_summary(pairs: list[str]) -> Summary:
     numbers = {trade["trade_id"]: number for number, trade in enumerate(trades)}
     return {
         "trades": [{name: value for name, value in trade.items() if name not in _IDS} for trade in trades],
-        "by pair": Trade.get_overall_performance(),
-        "by entry tag": Trade.get_enter_tag_performance(None),
-        "by exit reason": Trade.get_exit_reason_performance(None),
-        "by both": Trade.get_mix_tag_performance(None),
+        "by pair": _told(Trade.get_overall_performance()),
+        "by entry tag": _told(Trade.get_enter_tag_performance(None)),
+        "by exit reason": _told(Trade.get_exit_reason_performance(None)),
+        "by both": _told(Trade.get_mix_tag_performance(None)),
         "closed profit": Trade.get_total_closed_profit(),
         "open stakes": Trade.total_open_trades_stakes(),
         "volume": Trade.get_trading_volume(),
@@ -91,6 +92,11 @@ def table(summary: Summary, counts: dict[str, int]) -> str:
         f"last iteration {summary['last iteration']}, content {digest(summary)}",
     ]
     return "\n".join(lines)
+
+
+def _told(report: list[Summary]) -> list[Summary]:
+    """Return a report without the last digits of its ratios: each engine adds the stakes up in an order of its own."""
+    return [row | {"profit_ratio": round(row["profit_ratio"], _RATIO_DECIMALS)} for row in report]
 
 
 def _without(row: Summary, *names: str) -> Summary:
