@@ -32,6 +32,7 @@ from tradestore._options import OptionArguments, options_of
 from tradestore._session import REQUEST_ID_CTX_KEY, bind, bound_engine, get_request_or_thread_id, scoped
 from tradestore._session import request_id_context as _request_id_ctx_var  # noqa: F401 - web servers import it here
 from tradestore._sqlite_files import is_encrypted, with_quoted_key
+from tradestore._table_names import tell_names_as_modelled
 from tradestore.base import ModelBase, SessionType
 from tradestore.constants import TRANSFER_TABLE
 from tradestore.exceptions import (
@@ -172,6 +173,8 @@ def open_engine(db_url: str, **given: Unpack[OptionArguments]) -> Engine:
         )
         raise MissingDriver(msg) from e
     prepare_engine(engine, options)
+    if engine.dialect.name in {"mysql", "mariadb"}:
+        tell_names_as_modelled(engine.dialect, ModelBase.metadata.tables)
     return engine
 
 
