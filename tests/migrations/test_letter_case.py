@@ -70,8 +70,9 @@ def test_new_database(case: LegacyCase, backend: Any, small_letters: SmallLetter
     small_letters.create_database()
     url = small_letters.url(backend.scheme)
     for _ in range(2):
-        with opened(url):
+        with opened(url) as database:
             KeyValueStore.store_value("seen", 1)
+            assert migrations.scan(database.engine).state == migrations.SchemaState.CURRENT
     assert [name for name in contents(url) if "_bak" in name] == []
 
 
