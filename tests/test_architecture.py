@@ -77,6 +77,7 @@ FLOORS = (
         "_store_session",
         "_stored_values",
         "_table_content",
+        "_table_names",
         "_units_of_work",
         "_upsert",
         "_write_turn",

@@ -31,6 +31,7 @@ from tradestore._session import (
     scoped,
 )
 from tradestore._sqlite_files import is_encrypted, with_quoted_key
+from tradestore._table_names import tell_names_as_modelled
 from tradestore.base import ModelBase, SessionType
 from tradestore.constants import TRANSFER_TABLE
 from tradestore.exceptions import (
@@ -178,6 +179,8 @@ def open_engine(db_url: str, **given: Unpack[OptionArguments]) -> Engine:
         raise MissingDriver(msg) from e
     if isinstance(engine, Engine):
         prepare_engine(engine, options)
+        if engine.dialect.name in {"mysql", "mariadb"}:
+            tell_names_as_modelled(engine.dialect, ModelBase.metadata.tables)
     return engine
 
 
