@@ -12,12 +12,16 @@ from tests.compat.bots import GRIDBOT, run_gridbot, run_python, write_bot
 GAP = "gridbot.persistence.rate_cache is no module of tradestore's: importing it is an error."
 
 
-@pytest.mark.parametrize(
-    "command", [["gridbot"], ["-m", "gridbot"], ["-m", "gridbot.__main__"], ["gridbot/__main__.py"]]
-)
-def test_a_bot_is_run_by_script_module_or_path(command: list[str]) -> None:
-    ended = run_gridbot(*command, "trade", "sqlite://")
+def test_a_bot_trades_and_is_told_what_is_missing() -> None:
+    ended = run_gridbot("gridbot", "trade", "sqlite://")
     assert (ended.returncode, ended.stdout) == (0, "tradestore.trade_model 19.58\n")
+    assert ended.stderr == f"Of gridbot, this is not mapped to tradestore: {GAP}\n"
+
+
+@pytest.mark.parametrize("command", [["-m", "gridbot.__main__"], ["gridbot/__main__.py"]])
+def test_a_bot_is_run_by_module_or_path(command: list[str]) -> None:
+    ended = run_gridbot(*command, "environment")
+    assert (ended.returncode, ended.stdout.split()[-1]) == (0, "gridbot.main"), ended.stderr
     assert ended.stderr == f"Of gridbot, this is not mapped to tradestore: {GAP}\n"
 
 
@@ -33,8 +37,8 @@ import multiprocessing, subprocess, sys
 from pathlib import Path
 
 def module_of_trade(_=None):
-    from tinybot.persistence import Trade
-    return Trade.__module__
+    from tinybot.persistence import LocalTrade
+    return LocalTrade.__module__
 
 if __name__ == "__main__":
     print(module_of_trade())
@@ -51,7 +55,7 @@ def test_functions_of_a_script_itself_run_in_its_processes(tmp_path: Path) -> No
     write_bot(tmp_path / "home", "tinybot")
     (tmp_path / "home" / "start.py").write_text(CHILD)
     ended = run_python("-m", "tradestore.compat", "--package=tinybot", "home/start.py", folder=tmp_path)
-    child = "tradestore.trade_model\n['tradestore.trade_model']\n"
+    child = "tradestore.local_trade\n['tradestore.local_trade']\n"
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == f"{child}{child}['--child'] home __main__ start.py\n\n[] home __main__ start.py\n"
 
