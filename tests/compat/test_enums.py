@@ -186,6 +186,8 @@ def test_what_the_bots_enums_hold_of_each_other_is_ours(styled: str, defined: st
     folder = Path(find_spec(styled).origin).parent / "enums"  # type: ignore[union-attr, arg-type]  # it was just written
     with (folder / f"{defined}.py").open("a", encoding="utf-8") as file:
         file.write(held.replace("{name}", styled))
+    with (folder / "__init__.py").open("a", encoding="utf-8") as file:
+        file.write(f"from {styled}.enums import {defined}\n")
     install(styled)
     module = importlib.import_module(f"{styled}.enums.{defined}")
     assert ExitType.ROI in module.FINAL
