@@ -10,7 +10,7 @@ import pytest
 from tests.compat.bots import GRIDBOT, run_gridbot, run_python, write_bot
 
 GAP = "gridbot.persistence.rate_cache is no module of tradestore's: importing it is an error."
-ONLY_NAMED_PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+ONLY_NAMED_PLUGINS = "1"
 """Others take longer to load than all of this."""
 
 
@@ -165,8 +165,10 @@ def test_a_bot_that_was_never_imported_is_told(tmp_path: Path) -> None:
 )
 def test_a_bots_own_tests_pass(words: list[str]) -> None:
     named = "gridbot" if "--package=gridbot" in words else ""
-    settings = {"TRADESTORE_COMPAT_PACKAGE": named, **ONLY_NAMED_PLUGINS}
-    ended = run_python(*words, "-q", "-p", "xdist", "-p", "no:cacheprovider", folder=GRIDBOT, **settings)
+    words = [*words, "-q", "-p", "xdist", "-p", "no:cacheprovider"]
+    ended = run_python(
+        *words, folder=GRIDBOT, TRADESTORE_COMPAT_PACKAGE=named, PYTEST_DISABLE_PLUGIN_AUTOLOAD=ONLY_NAMED_PLUGINS
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "9 passed" in ended.stdout
 
@@ -177,6 +179,8 @@ def test_a_bot_that_cannot_be_mapped_stops_its_tests_with_the_reason(tmp_path: P
     )
     (tmp_path / "test_it.py").write_text("import tinybot\ndef test_it(): pass\n")
     words = ["-m", "pytest", "-p", "tradestore.compat.plugin", "-p", "no:cacheprovider"]
-    ended = run_python(*words, folder=tmp_path, TRADESTORE_COMPAT_PACKAGE="tinybot", **ONLY_NAMED_PLUGINS)
+    ended = run_python(
+        *words, folder=tmp_path, TRADESTORE_COMPAT_PACKAGE="tinybot", PYTEST_DISABLE_PLUGIN_AUTOLOAD=ONLY_NAMED_PLUGINS
+    )
     assert ended.returncode == 2
     assert "CompatError: tinybot.enums.words.E.SPOT is '1'" in ended.stdout
