@@ -1,5 +1,6 @@
 """Small bots, written to a folder, and what the interpreter looks like around them."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -65,12 +66,14 @@ def interpreter() -> dict[str, Any]:
         "specs": {name: module.__spec__ for name, module in sys.modules.items() if name.startswith("tradestore")},
         "enums": [_contents(cls) for cls in (enums.TradingMode, enums.ExitType)],
         "bases": [getattr(exceptions, name).__bases__ for name in exceptions.__all__],
+        "logger": (logging.getLogger("tradestore").parent, logging.getLogger("tradestore").level),
         "mro": [getattr(exceptions, name).__mro__ for name in exceptions.__all__],
     }
 
 
 def _contents(cls: type[Enum]) -> dict[str, Any]:
-    return {name: value.copy() if hasattr(value, "copy") else value for name, value in vars(cls).items()}
+    contents = {name: value.copy() if hasattr(value, "copy") else value for name, value in vars(cls).items()}
+    return contents | {"attributes": [dict(vars(member)) for member in cls]}
 
 
 def modules_of(package: str) -> set[str]:

@@ -10,14 +10,20 @@ import pytest
 from tests.compat.bots import GRIDBOT, run_gridbot, run_python, write_bot
 
 GAP = "gridbot.persistence.rate_cache is no module of tradestore's: importing it is an error."
+ONLY_NAMED_PLUGINS = "1"
+"""Others take longer to load than all of this."""
 
 
-@pytest.mark.parametrize(
-    "command", [["gridbot"], ["-m", "gridbot"], ["-m", "gridbot.__main__"], ["gridbot/__main__.py"]]
-)
-def test_a_bot_is_run_by_script_module_or_path(command: list[str]) -> None:
-    ended = run_gridbot(*command, "trade", "sqlite://")
+def test_a_bot_trades_and_is_told_what_is_missing() -> None:
+    ended = run_gridbot("gridbot", "trade", "sqlite://")
     assert (ended.returncode, ended.stdout) == (0, "tradestore.trade_model 19.58\n")
+    assert ended.stderr == f"Of gridbot, this is not mapped to tradestore: {GAP}\n"
+
+
+@pytest.mark.parametrize("command", [["-m", "gridbot.__main__"], ["gridbot/__main__.py"]])
+def test_a_bot_is_run_by_module_or_path(command: list[str]) -> None:
+    ended = run_gridbot(*command, "environment")
+    assert (ended.returncode, ended.stdout.split()[-1]) == (0, "gridbot.main"), ended.stderr
     assert ended.stderr == f"Of gridbot, this is not mapped to tradestore: {GAP}\n"
 
 
@@ -33,8 +39,8 @@ import multiprocessing, subprocess, sys
 from pathlib import Path
 
 def module_of_trade(_=None):
-    from tinybot.persistence import Trade
-    return Trade.__module__
+    from tinybot.persistence import LocalTrade
+    return LocalTrade.__module__
 
 if __name__ == "__main__":
     print(module_of_trade())
@@ -51,7 +57,7 @@ def test_functions_of_a_script_itself_run_in_its_processes(tmp_path: Path) -> No
     write_bot(tmp_path / "home", "tinybot")
     (tmp_path / "home" / "start.py").write_text(CHILD)
     ended = run_python("-m", "tradestore.compat", "--package=tinybot", "home/start.py", folder=tmp_path)
-    child = "tradestore.trade_model\n['tradestore.trade_model']\n"
+    child = "tradestore.local_trade\n['tradestore.local_trade']\n"
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == f"{child}{child}['--child'] home __main__ start.py\n\n[] home __main__ start.py\n"
 
@@ -159,7 +165,10 @@ def test_a_bot_that_was_never_imported_is_told(tmp_path: Path) -> None:
 )
 def test_a_bots_own_tests_pass(words: list[str]) -> None:
     named = "gridbot" if "--package=gridbot" in words else ""
-    ended = run_python(*words, "-q", "-p", "no:cacheprovider", folder=GRIDBOT, TRADESTORE_COMPAT_PACKAGE=named)
+    words = [*words, "-q", "-p", "xdist", "-p", "no:cacheprovider"]
+    ended = run_python(
+        *words, folder=GRIDBOT, TRADESTORE_COMPAT_PACKAGE=named, PYTEST_DISABLE_PLUGIN_AUTOLOAD=ONLY_NAMED_PLUGINS
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "9 passed" in ended.stdout
 
@@ -170,6 +179,8 @@ def test_a_bot_that_cannot_be_mapped_stops_its_tests_with_the_reason(tmp_path: P
     )
     (tmp_path / "test_it.py").write_text("import tinybot\ndef test_it(): pass\n")
     words = ["-m", "pytest", "-p", "tradestore.compat.plugin", "-p", "no:cacheprovider"]
-    ended = run_python(*words, folder=tmp_path, TRADESTORE_COMPAT_PACKAGE="tinybot")
+    ended = run_python(
+        *words, folder=tmp_path, TRADESTORE_COMPAT_PACKAGE="tinybot", PYTEST_DISABLE_PLUGIN_AUTOLOAD=ONLY_NAMED_PLUGINS
+    )
     assert ended.returncode == 2
     assert "CompatError: tinybot.enums.words.E.SPOT is '1'" in ended.stdout

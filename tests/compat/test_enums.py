@@ -1,16 +1,20 @@
 """A bot's enums are ours, with the members, methods and texts of both."""
 
+import builtins
 import importlib
 import json
 import pickle
 import subprocess
+import sys
 from enum import Enum
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 import tradestore
-from tests.compat.bots import ENUMS, interpreter, run_python, write_bot
+from tests.compat.bots import ENUMS, interpreter, modules_of, run_python, write_bot
 from tradestore import ExitType, Trade, TradingMode, enums
 from tradestore.compat import install, uninstall
 from tradestore.exceptions import CompatError
@@ -136,6 +140,69 @@ def test_what_calls_super_is_told_and_left(tinybot) -> None:
     report = install(bot)
     assert report.not_mapped == ("ExitType.loud is not taken over from the bot: it calls super().",)
     assert not hasattr(ExitType, "loud")
+
+
+ATTRIBUTES = """
+    def __init__(self, text): self.label = text.title()
+    def __bool__(self): return self.value != "newer"
+    def __lt__(self, other): return self.value > other.value
+    def __eq__(self, other): return self is other
+    def __hash__(self): return 1
+"""
+
+
+def test_attributes_and_operators_of_members_are_taken_over(tinybot) -> None:
+    report = install(tinybot({"enums/words.py": ENUMS + ATTRIBUTES}))
+    assert [ExitType["NEWER"].__dict__["label"], vars(ExitType.ROI)["label"]] == ["Newer", "Roi"]
+    assert [bool(ExitType("newer")), bool(ExitType.ROI)] == [False, True]
+    assert min(ExitType.ROI, ExitType.LIQUIDATION) is ExitType.ROI
+    assert {"roi": 1}[ExitType.ROI] == 1
+    assert report.not_mapped == tuple(
+        f"ExitType.{name} is not taken over from the bot: members compare as their texts."
+        for name in ("__eq__", "__hash__")
+    )
+
+
+HOLDERS = """
+from typing import Literal, get_args, get_type_hints
+
+FINAL = {ExitType.ROI}
+COUNTS = {ExitType.NEWER: 1}
+Kept = Literal[ExitType.ROI]
+
+class ExitCheckTuple:
+    reasons = (ExitType.ROI,)
+    def __init__(self, exit_type: ExitType = ExitType.NEWER): self.exit_type = exit_type
+
+def hint(): return get_type_hints(ExitCheckTuple.__init__)["exit_type"]
+def kept(): return get_args(Kept)[0]
+"""
+
+
+@pytest.mark.parametrize(
+    ("defined", "held"), [("words", HOLDERS), ("checks", "from {name}.enums.words import *\n" + HOLDERS)]
+)
+def test_what_the_bots_enums_hold_of_each_other_is_ours(styled: str, defined: str, held: str) -> None:
+    folder = Path(find_spec(styled).origin).parent / "enums"  # type: ignore[union-attr, arg-type]  # it was just written
+    with (folder / f"{defined}.py").open("a", encoding="utf-8") as file:
+        file.write(held.replace("{name}", styled))
+    with (folder / "__init__.py").open("a", encoding="utf-8") as file:
+        file.write(f"from {styled}.enums import {defined}\n")
+    install(styled)
+    module = importlib.import_module(f"{styled}.enums.{defined}")
+    assert ExitType.ROI in module.FINAL
+    assert module.COUNTS[ExitType("newer")] == 1
+    assert module.ExitCheckTuple.reasons[0] is module.kept() is ExitType.ROI
+    assert module.ExitCheckTuple().exit_type is ExitType("newer")
+    assert module.hint() is ExitType
+    assert vars(module)["__builtins__"] is vars(builtins)
+
+
+def test_an_enum_that_is_imported_anew_is_ours_again(bot: str) -> None:
+    install(bot)
+    for name in modules_of(bot):
+        del sys.modules[name]
+    assert importlib.import_module(f"{bot}.enums").ExitType is ExitType
 
 
 def test_another_name_for_a_value_is_an_alias(tinybot) -> None:

@@ -97,6 +97,18 @@ def test_uninstalled_they_are_strangers_again(bot: str) -> None:
     assert not issubclass(OperationalException, theirs.BotError)
 
 
+def test_what_the_bots_exceptions_hold_of_each_other_is_ours(tinybot) -> None:
+    text = EXCEPTIONS.replace("DependencyException(BotError)", "DependencyException(BotError, RuntimeError)")
+    bot = tinybot({"exceptions.py": text + "CODES = {OperationalException: 2}\nRETRY = (DependencyException, OSError)"})
+    install(bot)
+    module = importlib.import_module(f"{bot}.exceptions")
+    assert module.CODES[OperationalException] == 2
+    assert module.RETRY[0] is DependencyException
+    assert module.ExchangeError.__bases__ == (DependencyException,)
+    assert issubclass(exceptions.InvalidOrder, RuntimeError)
+    assert issubclass(exceptions.DatabaseBusy, module.BotError)
+
+
 OWN_CONSTRUCTOR = """
 class OperationalException(BotError):
     def __init__(self, text, code{default}):
@@ -126,9 +138,32 @@ assert exceptions.OperationalException.__bases__ == before
 """
 
 
+DEFINED_ANEW = """
+import importlib, os
+from tradestore import exceptions
+from tradestore.compat import install, installed
+os.rename("tinybot/exceptions.py", "wrong")
+open("tinybot/exceptions.py", "w").write("class BotError(Exception): ...")
+report = install("tinybot")
+bases = exceptions.OperationalException.__bases__
+os.rename("wrong", "tinybot/exceptions.py")
+try:
+    importlib.reload(importlib.import_module("tinybot.exceptions"))
+except exceptions.CompatError as e:
+    print(e)
+assert exceptions.OperationalException.__bases__ == bases
+assert installed() is report
+assert importlib.import_module("tinybot.persistence").__name__ == "tradestore"
+"""
+
+
 @pytest.mark.parametrize(
     ("default", "script", "told"),
-    [("=1", CONSTRUCTED, ""), ("", REFUSED, "tinybot.exceptions.OperationalException cannot be raised with a message")],
+    [
+        ("=1", CONSTRUCTED, ""),
+        ("", REFUSED, "tinybot.exceptions.OperationalException cannot be raised with a message"),
+        ("", DEFINED_ANEW, "tinybot.exceptions.OperationalException cannot be raised with a message"),
+    ],
 )
 def test_a_constructor_of_the_bots_own_works_if_a_message_is_enough(
     tmp_path: Path, default: str, script: str, told: str
@@ -156,6 +191,7 @@ def test_a_constructor_of_the_bots_own_works_if_a_message_is_enough(
 def test_what_cannot_be_bridged_is_refused_by_name(tinybot, builtin: str, message: str) -> None:
     text = EXCEPTIONS.replace("DependencyException(BotError)", f"DependencyException({builtin})")
     bot = tinybot({"exceptions.py": text})
+    importlib.import_module(f"{bot}.exceptions")  # Otherwise what is below is defined as below ours.
     before = interpreter()
     with pytest.raises(CompatError, match=message):
         install(bot)

@@ -1,6 +1,8 @@
 """When a bot can be mapped, and what stays of it afterwards: nothing, if it failed or was taken back."""
 
 import importlib
+import logging
+import logging.handlers
 import os
 import sys
 from pathlib import Path
@@ -115,6 +117,7 @@ def test_uninstalling_what_is_not_mapped_does_nothing(bot: str) -> None:
 
 
 STEPS = [
+    (_installing, "put_loggers_below", 1),
     (_installing, "map_child_processes", 1),
     (_installing, "_check_package", 1),
     (_installing, "import_if_there", 1),
@@ -232,3 +235,31 @@ def test_variables_for_processes_are_put_back(bot: str, monkeypatch: pytest.Monk
     assert os.environ["PYTHONPATH"] == "/somewhere"
     assert os.environ["TRADESTORE_COMPAT_PACKAGE"] == "before"
     assert "TRADESTORE_COMPAT_PLAIN_ORDERS" not in os.environ
+
+
+def test_a_bot_without_a_file_of_its_own_is_mapped_when_it_is_imported(tinybot) -> None:
+    bot = tinybot({"__init__.py": None})
+    compat.wait_for(bot)
+    worker = importlib.import_module(f"{bot}.exceptions")
+    assert worker.OperationalException is tradestore.exceptions.OperationalException
+    assert issubclass(tradestore.exceptions.DatabaseBusy, worker.BotError)
+    assert installed() is not None
+
+
+@pytest.mark.parametrize("name", ["{bot}", "{bot}.persistence"])
+def test_levels_and_handlers_of_the_bots_loggers_hold_for_ours(bot: str, name: str) -> None:
+    ours = logging.getLogger("tradestore.local_order")
+    assert not ours.isEnabledFor(logging.DEBUG)
+    install(bot)
+    theirs, seen = logging.getLogger(name.format(bot=bot)), logging.handlers.BufferingHandler(10)
+    theirs.addHandler(seen)
+    theirs.setLevel(logging.DEBUG)
+    try:
+        ours.debug("filled")
+        uninstall(bot)
+        ours.warning("not the bot's any more")
+    finally:
+        theirs.removeHandler(seen)
+        theirs.setLevel(logging.NOTSET)
+    assert [record.getMessage() for record in seen.buffer] == ["filled"]
+    assert not ours.isEnabledFor(logging.DEBUG)

@@ -15,11 +15,16 @@ from tradestore.compat._loaded import import_if_there, replace_everywhere
 from tradestore.enums import ExitType, TradingMode
 from tradestore.exceptions import CompatError
 
-__all__ = ["bridge_enums"]
+__all__ = ["ENUMS", "bridge_enum", "bridge_enums"]
+
+ENUMS: Final[Mapping[str, type[StrEnum]]] = {ours.__name__: ours for ours in (TradingMode, ExitType)}
+"""Those that both packages have, by name."""
 
 _BOOKS: Final = ("_member_names_", "_member_map_", "_value2member_map_", "_hashable_values_")
 """Where Python's enums keep their members; the last one is of later versions."""
 _TEXTS: Final = ("__str__", "__format__", "__repr__")
+_COMPARISONS: Final = frozenset({"__eq__", "__ne__", "__hash__"})
+_CONSTRUCTION: Final = frozenset({"__new__", "__new_member__", "__init__", "__init_subclass__"})
 
 
 def bridge_enums(package: str, undo: ExitStack) -> tuple[list[str], list[str]]:
@@ -40,19 +45,31 @@ def bridge_enums(package: str, undo: ExitStack) -> tuple[list[str], list[str]]:
         return [], [f"{package}.enums does not exist: enums are tradestore's own."]
     bridged: list[str] = []
     told: list[str] = []
-    for ours in (TradingMode, ExitType):
-        name = ours.__name__
+    for name, ours in ENUMS.items():
         theirs = getattr(module, name, None)
         if not isinstance(theirs, type) or not issubclass(theirs, Enum):
             told.append(f"{package}.enums has no enum {name}.")
             continue
         if theirs is not ours:
-            told += _bridge(theirs, ours, undo)
+            told += bridge_enum(theirs, ours, undo)
         bridged.append(name)
     return bridged, told
 
 
-def _bridge(theirs: type[Enum], ours: type[StrEnum], undo: ExitStack) -> list[str]:
+def bridge_enum(theirs: type[Enum], ours: type[StrEnum], undo: ExitStack) -> list[str]:
+    """Make one enum of a bot's ours, in every module that is loaded.
+
+    Args:
+        theirs: The bot's.
+        ours: What stays.
+        undo: Gets what makes it undone.
+
+    Returns:
+        What could not be mapped, in words.
+
+    Raises:
+        CompatError: If a member of the bot's contradicts one of ours, or has a value that is no text.
+    """
     _refuse_contradictions(theirs, ours)
     known = {member.value for member in ours}
     added = {name: member.value for name, member in theirs.__members__.items() if name not in ours.__members__}
@@ -61,6 +78,8 @@ def _bridge(theirs: type[Enum], ours: type[StrEnum], undo: ExitStack) -> list[st
         import_module("tradestore.models")
     for name, value in added.items():
         _add_member(ours, name, value, undo)
+    for member in theirs:
+        _take_over_attributes(member, ours(member.value), undo)
     told = [f"{ours.__name__}.{name} {reason}" for name, reason in _take_over_methods(theirs, ours, undo).items()]
     if ours is TradingMode:
         told += [
@@ -113,6 +132,18 @@ def _add_member(ours: type[StrEnum], name: str, value: str, undo: ExitStack) -> 
     _set_attribute(ours, name, member, undo)
 
 
+def _take_over_attributes(theirs: Enum, ours: StrEnum, undo: ExitStack) -> None:
+    for name, value in vars(theirs).items():
+        if name not in vars(ours) and not _is_of_enums(name):
+            undo.callback(vars(ours).pop, name, None)
+            vars(ours)[name] = value
+
+
+def _is_of_enums(name: str) -> bool:
+    """Tell whether a name is one that Python's enums keep something under."""
+    return name.startswith("_") and name.endswith("_")
+
+
 def _restore_book(book: Any, before: Any) -> None:
     book.clear()
     if isinstance(book, dict):
@@ -136,21 +167,28 @@ def _take_over_methods(theirs: type[Enum], ours: type[StrEnum], undo: ExitStack)
     for name, method in {**_own_methods(theirs, ours), **_text_methods(theirs)}.items():
         if _needs_its_class(method):
             refused[name] = "is not taken over from the bot: it calls super()."
+        elif name in _COMPARISONS:
+            refused[name] = "is not taken over from the bot: members compare as their texts."
         elif getattr_static(ours, name, None) is not method:
             _set_attribute(ours, name, method, undo)
     return refused
 
 
 def _own_methods(theirs: type[Enum], ours: type[StrEnum]) -> dict[str, Any]:
-    methods: dict[str, Any] = {}
-    for owner in reversed(theirs.__mro__):
-        if owner.__module__ in {"builtins", "enum"}:
-            continue
-        for name, value in vars(owner).items():
-            is_internal = name.startswith("_") and name.endswith("_") and name != "_missing_"
-            if not is_internal and name not in vars(ours) and name not in theirs.__members__:
-                methods[name] = value
-    return methods
+    return {
+        name: value
+        for owner in reversed(theirs.__mro__)
+        if owner.__module__ not in {"builtins", "enum"}
+        for name, value in vars(owner).items()
+        if name not in vars(ours) and name not in theirs.__members__
+        if name == "_missing_" or not _is_of_enums(name) or _is_operator(name, value)
+    }
+
+
+def _is_operator(name: str, value: Any) -> bool:
+    """Tell whether a bot defines by itself what Python calls for its members, such as ``__bool__`` or ``__lt__``."""
+    is_own = isinstance(value, FunctionType) and value.__module__ != "enum"
+    return is_own and name.startswith("__") and name not in _CONSTRUCTION
 
 
 def _text_methods(theirs: type[Enum]) -> Mapping[str, Any]:

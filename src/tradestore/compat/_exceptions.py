@@ -4,15 +4,19 @@ Ours takes the place of the bot's class and is put below it, and the bot's own s
 caught wherever the bot's class, or a base of it, is still held; and what the bot raises is caught as ours.
 """
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, Final
 
 from tradestore.compat._loaded import import_if_there, replace_everywhere
 from tradestore.exceptions import CompatError, DependencyException, OperationalException, TradeStoreError
 
-__all__ = ["bridge_exceptions"]
+__all__ = ["EXCEPTIONS", "bridge_exception", "bridge_exceptions"]
 
-_BRIDGED: Final = (OperationalException, DependencyException)
+EXCEPTIONS: Final[Mapping[str, type[TradeStoreError]]] = {
+    ours.__name__: ours for ours in (OperationalException, DependencyException)
+}
+"""Those that both packages have, by name."""
 
 
 def bridge_exceptions(package: str, undo: ExitStack) -> tuple[list[str], list[str]]:
@@ -33,35 +37,46 @@ def bridge_exceptions(package: str, undo: ExitStack) -> tuple[list[str], list[st
         return [], [f"{package}.exceptions does not exist: exceptions are tradestore's own."]
     bridged: list[str] = []
     told: list[str] = []
-    root: type | None = None
-    for ours in _BRIDGED:
-        name = ours.__name__
+    for name, ours in EXCEPTIONS.items():
         theirs = getattr(module, name, None)
         if not isinstance(theirs, type) or not issubclass(theirs, Exception):
             told.append(f"{package}.exceptions has no exception {name}.")
             continue
         if theirs is not ours:
-            root = root or _root_of(theirs)
-            _bridge(theirs, ours, undo)
+            bridge_exception(theirs, ours, undo)
         bridged.append(name)
+    root = next(filter(None, map(_root_above, EXCEPTIONS.values())), None)
     if root is not None:
         _put_the_others_below(root, undo)
     return bridged, told
 
 
-def _root_of(theirs: type) -> type | None:
+def _root_above(ours: type) -> type | None:
     """Return the highest class above the bot's exception that is the bot's own, None without one."""
-    return next((base for base in reversed(theirs.__mro__[1:]) if base.__module__ != "builtins"), None)
+    theirs = next((base for base in ours.__bases__ if base.__module__ != ours.__module__), None)
+    above = () if theirs is None else theirs.__mro__[1:]
+    return next((base for base in reversed(above) if base.__module__ not in {"builtins", ours.__module__}), None)
 
 
-def _bridge(theirs: type[Exception], ours: type[TradeStoreError], undo: ExitStack) -> None:
+def bridge_exception(theirs: type[Exception], ours: type[TradeStoreError], undo: ExitStack) -> None:
+    """Make one exception of a bot's ours, in every module that is loaded.
+
+    Args:
+        theirs: The bot's.
+        ours: What stays.
+        undo: Gets what makes it undone.
+
+    Raises:
+        CompatError: If the bot's class cannot stand above ours, or one below it not below ours.
+    """
     children: list[type] = type.__subclasses__(theirs)
-    _set_bases(ours, (*(base for base in ours.__bases__ if not issubclass(theirs, base)), theirs), undo)
+    before = ours.__bases__
+    _set_bases(ours, (*(base for base in before if not issubclass(theirs, base)), theirs), undo)
     try:
         ours("a message")
     except Exception as e:
         # While the bot's constructor is ours, nothing of ours can be raised.
-        undo.close()
+        ours.__bases__ = before
         msg = f"{_named(theirs)} cannot be raised with a message alone, as tradestore raises it: {e}"
         raise CompatError(msg) from e
     for child in children:

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pkgutil import iter_modules
@@ -10,9 +10,11 @@ from threading import RLock
 from types import ModuleType
 
 from tradestore.compat._children import map_child_processes
+from tradestore.compat._definitions import Definitions
 from tradestore.compat._enums import bridge_enums
 from tradestore.compat._exceptions import bridge_exceptions
 from tradestore.compat._loaded import forget_since, import_if_there, loaded_of
+from tradestore.compat._loggers import put_loggers_below
 from tradestore.compat._modules import MODULES, OURS, BotFinder, persistence_of
 from tradestore.compat._plain_orders import give_plain_orders
 from tradestore.compat._report import Installation
@@ -41,8 +43,10 @@ class _Mapping:
         self.level_of_gaps = logging.WARNING
         self._with_plain_orders: list[str] = []
         self._undo = ExitStack()
-        watched = (f"{package}.{name}" for name in self.plain_orders)
-        self._finder = BotFinder(package, watched, self._give_plain_orders)
+        self._definitions = Definitions(self._undo)
+        watched = {f"{package}.{name}": self._definitions.run_module for name in ("enums", "exceptions")}
+        watched |= {f"{package}.{name}": self._run_with_plain_orders for name in self.plain_orders}
+        self._finder = BotFinder(package, watched)
 
     def begin(self) -> None:
         """Hand out our modules from here on."""
@@ -51,6 +55,7 @@ class _Mapping:
         self._undo.callback(forget_since, self.package, persistence, loaded_of(self.package))
         self._undo.callback(self._leave_meta_path)
         sys.meta_path.insert(0, self._finder)
+        put_loggers_below(persistence, OURS, self._undo)
         if self.child_processes:
             map_child_processes(self.package, self.plain_orders, self._undo)
 
@@ -78,7 +83,7 @@ class _Mapping:
         told = _missing_modules(self.package)
         enums, lacking_enums = bridge_enums(self.package, self._undo)
         exceptions, lacking_exceptions = bridge_exceptions(self.package, self._undo)
-        not_mapped = (*told, *lacking_enums, *lacking_exceptions)
+        not_mapped = (*told, *self._definitions.told, *lacking_enums, *lacking_exceptions)
         persistence = persistence_of(self.package)
         modules = {persistence: OURS} | {f"{persistence}.{name}": f"{OURS}.{name}" for name in MODULES}
         self.report = Installation(
@@ -92,7 +97,8 @@ class _Mapping:
         """Leave everything as it was before."""
         self._undo.close()
 
-    def _give_plain_orders(self, module: ModuleType) -> None:
+    def _run_with_plain_orders(self, module: ModuleType, run: Callable[[], None]) -> None:
+        run()
         if give_plain_orders(module) and module.__name__ not in self._with_plain_orders:
             self._with_plain_orders.append(module.__name__)
 

@@ -1,14 +1,14 @@
-"""The finder that hands out modules of ours under a bot's names, and acts when a module of the bot was executed.
+"""The finder that hands out modules of ours under a bot's names, and acts when a module of the bot is executed.
 
 A module of ours stays what it is: the import system gives it the bot's ``__spec__`` while it takes it in, and gets its
 own one back at once.
 """
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, NamespaceLoader
 from types import ModuleType
 from typing import Any
 
@@ -33,7 +33,9 @@ MODULES = (
 _OWN_SPECS: dict[str, ModuleSpec] = {}
 """By our own names: while one thread hands out a module, another one may find it with the bot's spec."""
 
-_Action = Callable[[ModuleType], None]
+_Run = Callable[[], None]
+_Around = Callable[[ModuleType, _Run], None]
+"""Runs a module, and does something before or after."""
 
 
 def persistence_of(package: str) -> str:
@@ -48,18 +50,16 @@ class BotFinder(MetaPathFinder):
         when_imported: Called once the bot's package was executed; None to call nothing.
     """
 
-    def __init__(self, package: str, watched: Iterable[str], when_executed: _Action) -> None:
+    def __init__(self, package: str, watched: Mapping[str, _Around]) -> None:
         """Make a finder that is not in use yet.
 
         Args:
             package: The bot's.
-            watched: Full names of packages and modules.
-            when_executed: Called with each of these modules, and with those inside, once it was executed.
+            watched: By the full name of a package or module, what runs it and each module inside.
         """
         self.package = package
-        self.when_imported: Callable[[], None] | None = None
-        self._watched = tuple(watched)
-        self._when_executed = when_executed
+        self.when_imported: _Run | None = None
+        self._watched = dict(watched)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -73,28 +73,38 @@ class BotFinder(MetaPathFinder):
         if _is_in(fullname, persistence):
             return _our_spec(fullname, fullname.removeprefix(persistence).removeprefix("."))
         if fullname == self.package and self.when_imported is not None:
-            return self._watch(fullname, path, target, lambda _: self._tell_imported())
-        if any(_is_in(fullname, watched) for watched in self._watched):
-            return self._watch(fullname, path, target, self._when_executed)
-        return None
+            return self._watch(fullname, path, target, self._run_and_tell)
+        around = next((around for watched, around in self._watched.items() if _is_in(fullname, watched)), None)
+        return None if around is None else self._watch(fullname, path, target, around)
 
-    def _tell_imported(self) -> None:
+    def _run_and_tell(self, _: ModuleType, run: _Run) -> None:
+        run()
         tell, self.when_imported = self.when_imported, None
         if tell is not None:
             tell()
 
     def _watch(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None, action: _Action
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None, around: _Around
     ) -> ModuleSpec | None:
         for finder in list(sys.meta_path):
             if finder is self or not hasattr(finder, "find_spec"):
                 continue
             spec = finder.find_spec(fullname, path, target)
             if spec is not None:
-                if hasattr(spec.loader, "exec_module"):
-                    spec.loader = _WatchedLoader(spec.loader, action)
+                loader = _loader_of(spec)
+                if hasattr(loader, "exec_module"):
+                    spec.loader = _WatchedLoader(loader, around)
                 return spec
         return None
+
+
+def _loader_of(spec: ModuleSpec) -> Any:
+    if spec.loader is None and spec.submodule_search_locations is not None:
+        # A folder without an __init__.py gets its loader from the import system, once it is past us.
+        loader: Any = NamespaceLoader.__new__(NamespaceLoader)
+        loader._path = spec.submodule_search_locations  # noqa: SLF001 - as the import system itself makes it
+        return loader
+    return spec.loader
 
 
 def _is_in(name: str, package: str) -> bool:
@@ -132,14 +142,14 @@ class _AliasLoader(Loader):
 
 
 class _WatchedLoader(Loader):
-    """Does what a module's own loader does, and something more once the module was executed.
+    """Does what a module's own loader does, and something more when the module is executed.
 
     The module itself never knows: it has its own loader before its first line runs.
     """
 
-    def __init__(self, loader: Any, action: _Action) -> None:
+    def __init__(self, loader: Any, around: _Around) -> None:
         self._loader = loader
-        self._action = action
+        self._around = around
 
     def __getattr__(self, name: str) -> Any:
         """Answer as the module's own loader, for resources, sources and `python -m`."""
@@ -151,9 +161,8 @@ class _WatchedLoader(Loader):
         return created
 
     def exec_module(self, module: ModuleType) -> None:
-        """Execute the module, then act."""
+        """Execute the module as it is to be run."""
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        self._action(module)
+        self._around(module, lambda: self._loader.exec_module(module))

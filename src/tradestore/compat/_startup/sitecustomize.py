@@ -4,6 +4,8 @@ Nothing is loaded before the bot is imported, so that other programs cost nothin
 is run as it would be without this one.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from importlib import import_module

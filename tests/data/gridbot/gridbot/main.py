@@ -1,8 +1,6 @@
 import sys
 
 from gridbot.exceptions import GridbotException
-from gridbot.optimize import sweep
-from gridbot.worker import Worker, answer
 
 
 def main(arguments=None):
@@ -16,6 +14,8 @@ def main(arguments=None):
 
 
 def trade(db_url):
+    from gridbot.worker import Worker, answer
+
     worker = Worker(db_url)
     bought = worker.buy(answer("1", "buy", 100.0, 2.0))
     worker.sell(bought, answer("2", "sell", 110.0, 2.0))
@@ -23,6 +23,8 @@ def trade(db_url):
 
 
 def backtest(method="here"):
+    from gridbot.optimize import sweep
+
     print(*{"here": sweep.backtest, "joblib": sweep.in_joblib}.get(method, lambda: sweep.in_pool(method))())
 
 
