@@ -30,6 +30,7 @@ class Backend:
         sequences: Ids come from sequences, which have names of their own and know nothing of ids that are there.
         sets_durability: Each connection chooses whether a commit waits for the disk; else the server's operator does.
         sets: It has columns of any number of words out of a list.
+        schemas: A database has several, and a table may refer to one in another.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Backend:
     sequences: bool = False
     sets_durability: bool = True
     sets: bool = False
+    schemas: bool = False
 
     @property
     def networked(self) -> bool:
@@ -78,6 +80,7 @@ BACKENDS = (
         server=PostgresServer,
         views_hold_columns=True,
         sequences=True,
+        schemas=True,
     ),
     Backend(
         id="postgresql-psycopg",
@@ -86,6 +89,7 @@ BACKENDS = (
         views_hold_columns=True,
         first_driver=False,
         sequences=True,
+        schemas=True,
     ),
     Backend(
         id="mysql",

@@ -1,6 +1,6 @@
 """Saying what opening a database would do to it, without doing it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, MetaData, inspect
 from tradestore._revisions import HEAD, history, stamp_of
 from tradestore.adoption.carried_rows import CarriedRows
 from tradestore.adoption.obstacles import obstacles
-from tradestore.adoption.plan import TablePlan, has_stamped_tables, plan_adoption
+from tradestore.adoption.plan import CORE_TABLES, TablePlan, has_stamped_tables, plan_adoption
 from tradestore.exceptions import MigrationError
 
 __all__ = ["Scan", "SchemaState", "scan_database"]
@@ -92,21 +92,39 @@ def _scan_unstamped(connection: Connection, metadata: MetaData) -> Scan:
         plan = plan_adoption(connection, metadata)
     except MigrationError as e:
         return Scan(state=SchemaState.UNSTAMPED, revision=None, blockers=[str(e)])
+    rows = CarriedRows(connection, plan)
+    aside = rows.set_aside(connection)
+    others = sorted(set(metadata.tables) - set(CORE_TABLES) - set(inspect(connection).get_table_names()))
     is_wrecked = any(table.hidden is not None or table.forgotten is not None for table in plan.tables)
     return Scan(
         state=SchemaState.WRECKED if is_wrecked else SchemaState.UNSTAMPED,
         revision=None,
-        steps=[step for table in plan.tables for step in _steps(table)] + [f"stamp it with {HEAD}"],
-        blockers=obstacles(connection, plan, CarriedRows(connection, plan)),
+        steps=[
+            *(step for table in plan.tables for step in _steps(table, aside)),
+            *(f"create table {name}" for name in others),
+            f"stamp it with {HEAD}",
+        ],
+        blockers=obstacles(connection, plan, rows),
     )
 
 
-def _steps(table: TablePlan) -> Iterator[str]:
+def _steps(table: TablePlan, aside: Mapping[str, int]) -> Iterator[str]:
     if table.hidden is not None:
-        yield f"bring {table.hidden_rows} rows that only {table.hidden.name} has back to {table.name}"
+        name = table.hidden.name
+        which = f"{table.hidden_rows} rows" if name not in aside else _some(table.hidden_rows, aside[name], "the")
+        yield f"bring {which} that only {name} has back to {table.name}"
     if table.forgotten is not None:
         yield f"make the orders anew that only {table.forgotten.name} knows of, and give pairs their present form"
     if table.current is None:
         yield f"create table {table.name}"
     else:
-        yield f"build {table.name} anew with its {table.rows} rows, and keep the old table as {table.backup}"
+        which = f"its {table.rows} rows" if table.name not in aside else _some(table.rows, aside[table.name], "its")
+        yield f"build {table.name} anew with {which}, and keep the old table as {table.backup}"
+    for origin in table.origins:
+        if origin.name in aside:
+            left = aside[origin.name]
+            yield f"leave {left} {'row' if left == 1 else 'rows'} in {table.place_of(origin)} alone, of no trade"
+
+
+def _some(rows: int, aside: int, whose: str) -> str:
+    return f"{rows - aside} of {whose} {rows} rows"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from tests.cli.bad_databases import BAD_DATABASES
 from tests.cli.conftest import Command
@@ -90,3 +91,25 @@ def test_terminal_is_left_with_the_table_alone(source_url: str, tmp_path: Path) 
     assert max(map(len, seen.text.splitlines())) <= COLUMNS
     assert [line.split() for line in seen.text.splitlines() if line.startswith("trades ")] == [["trades", "4", "4"]]
     assert VERSION_TABLE not in seen.text
+
+
+@pytest.mark.needs("networked", "first_driver")
+def test_password_of_each_end_comes_from_a_file(store_url: str, tmp_path: Path, command: Command) -> None:
+    """There and back again, with URLs that have none; the other end's file opens nothing."""
+    write_known_store(store_url)
+    url = make_url(store_url)
+    bare, file, wrong = str(url.set(password=None)), tmp_path / "password", tmp_path / "wrong"
+    for each, text in ((file, str(url.password)), (wrong, "nothing")):
+        each.write_text(f"{text}\n")
+        each.chmod(0o600)
+    there = f"sqlite:///{tmp_path / 'copy.sqlite'}"
+
+    assert command("copy", bare, there, "--source-password-file", str(wrong)).code == 3
+    out = command("copy", bare, there, "--source-password-file", str(file), "--json")
+    assert out.code == 0, out.err
+    back = command("copy", there, bare, "--merge", "--target-password-file", str(file), "--json")
+    assert back.code == 0, back.err
+    assert {each["name"]: each["rows"] for each in back.result["tables"]}["trades"] == 4
+    refused = command("copy", bare, there, "--target-password-file", str(file))
+    assert (refused.code, refused.out) == (3, "")
+    assert "has no password" in refused.err

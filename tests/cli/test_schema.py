@@ -39,6 +39,9 @@ def test_plan_for_an_old_database_changes_nothing(case: LegacyCase, old_url: str
     assert outcome.code == 0, outcome.err
     assert (outcome.result["state"], outcome.result["revision"]) == ("unstamped", None)
     assert any(step.startswith("build trades anew") for step in outcome.result["steps"])
+    assert outcome.result["rows"]["trades"] == len(before["trades"])
+    shown = command("upgrade", "--plan", "--db-url", old_url).out
+    assert f"rows now {len(before['trades'])} in trades" in " ".join(shown.split())
     assert contents(old_url) == before
 
 

@@ -10,7 +10,7 @@ from tests.doctor.planting import Bed
 from tests.doctor.random_trades import random_trades
 from tradestore import Database, Trade, migrations
 from tradestore.exceptions import InvalidValue, MigrationError
-from tradestore.operations.doctor import CATALOGUE, KNOWN_BUGS, Severity
+from tradestore.operations.doctor import CATALOGUE, KNOWN_BUGS, Severity, diagnose
 from tradestore.operations.doctor.values import _before_cut
 
 pytestmark = pytest.mark.needs("persistent", "one_writer")
@@ -121,3 +121,20 @@ def test_known_bugs_end_with_a_version_and_are_told_by_their_makers() -> None:
     for bug in KNOWN_BUGS:
         assert bug.first < bug.fixed
         assert bug.source.startswith("https://")
+
+
+@pytest.mark.needs("persistent", "first_driver")
+def test_tables_that_good_upgrades_keep_are_told_from_what_was_cut_short(bed: Bed) -> None:
+    """Both are for information; only the latter asks for something to be done again."""
+    bed.run("CREATE TABLE trades_bak0 (id INTEGER)")
+    bed.run("INSERT INTO trades_bak0 VALUES (1)")
+    bed.run("CREATE TABLE tradestore_change_unfinished (id INTEGER)")
+    kept, cut_short = diagnose(bed.url, **(bed.arguments | {"only": ["S08"]})).findings
+    assert kept.severity is cut_short.severity is Severity.INFO
+    assert kept.detail == "1 old table is kept by upgrades that have ended well: trades_bak0 (1 rows)."
+    assert "`DROP TABLE`" in kept.remedy
+    assert (
+        cut_short.detail
+        == "1 table is left over from changes that were cut short: tradestore_change_unfinished (0 rows)."
+    )
+    assert "again" in cut_short.remedy

@@ -282,3 +282,36 @@ def test_lost_commit_leaves_the_settings(tmp_path) -> None:
     reader.close()
     with opened(f"sqlite:///{file}"):
         assert Trade.get_trades([Trade.id == 1]).one().strategy == "again"
+
+
+@on("107")
+def test_orders_of_no_trade_are_told(case: LegacyCase, old_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """No table can hold them today: the plan and the log say how many stay behind, and where."""
+    old = contents(old_url)["orders_bak0"]
+    (lost,) = (row["id"] for row in old if row["ft_trade_id"] is None)
+    assert len(old) == 33
+    steps = migrations.scan(create_engine(check_url(old_url), poolclass=NullPool)).steps
+    assert "bring 32 of the 33 rows that only orders_bak0 has back to orders" in steps
+    assert "leave 1 row in orders_bak0 alone, of no trade" in steps
+    with opened(old_url):
+        pass
+    assert "left 33 rows in orders_bak0 only: 32 of them are brought back to orders." in caplog.text
+    assert (
+        "Rows that belong to no trade are not carried over to orders: 1. They are kept in orders_bak0." in caplog.text
+    )
+    after = contents(old_url)
+    assert {row["id"] for row in after["orders_bak0"]} - {row["id"] for row in after["orders"]} == {lost}
+
+
+@on("028", "203", "301")
+def test_scan_lists_every_table_that_is_made(old_url: str) -> None:
+    """Those that are this library's alone as well as those that other layers have."""
+    before = {*contents(old_url)}
+    steps = migrations.scan(create_engine(check_url(old_url), poolclass=NullPool)).steps
+    with opened(old_url):
+        pass
+    made = {name for name in contents(old_url) if name not in before and "_bak" not in name}
+    assert "order_intents" in made
+    assert {step.removeprefix("create table ") for step in steps if step.startswith("create table ")} == made - {
+        migrations.VERSION_TABLE
+    }

@@ -336,19 +336,89 @@ def test_trade_that_is_changed_meanwhile_stays(filled, file, monkeypatch) -> Non
     assert reports() == before
 
 
-@pytest.mark.needs("persistent")
-def test_rows_of_others_keep_a_trade(filled, file) -> None:
-    """A user's own table refers to a trade: that is said, and the trade stays as a whole."""
+def _add_own_table(database: Store, referred: str, action: str) -> None:
+    """Make a table of a user's own, with a row that refers to an old trade or order, and one to a later one."""
+    old, late = (9, 12) if referred == "trades" else (18, 24)
+    with database.engine.begin() as connection:
+        key = f"FOREIGN KEY (about) REFERENCES {referred} (id) {action}"
+        connection.execute(text(f"CREATE TABLE notes (id INTEGER PRIMARY KEY, about INTEGER, {key})"))
+        connection.execute(text(f"INSERT INTO notes VALUES (1, {old}), (2, {late}), (3, NULL)"))
+
+
+def _notes(database: Store) -> list[Any]:
+    with database.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text("SELECT id, about FROM notes ORDER BY id"))]
+
+
+@pytest.mark.parametrize("referred", ["trades", "orders"])
+@pytest.mark.parametrize("action", ["", "ON DELETE SET NULL", "ON DELETE CASCADE"])
+def test_rows_of_others_keep_all_trades(filled, file, referred, action) -> None:
+    """The engine would delete them or take their reference away, in silence; somebody has to decide first."""
+    _add_own_table(filled, referred, action)
+    before, notes = _all_rows(filled), _notes(filled)
+    message = rf"1 row by notes\.about refer to {referred}\. None of .* was moved\. Keep such rows"
+    for call in (lambda: plan_archive(filled, BEFORE), lambda: archive(filled, BEFORE, file)):
+        with pytest.raises(ArchiveError, match=message):
+            call()
+    assert (_all_rows(filled), _notes(filled)) == (before, notes)
+    assert not file.exists()
     with filled.engine.begin() as connection:
-        connection.execute(text("CREATE TABLE notes (id INTEGER PRIMARY KEY, trade INTEGER REFERENCES trades (id))"))
-        if connection.dialect.name == "mysql":
-            connection.execute(text("ALTER TABLE notes ADD FOREIGN KEY (trade) REFERENCES trades (id)"))
-        connection.execute(text("INSERT INTO notes VALUES (1, 5)"))
-    before = reports()
-    with pytest.raises(ArchiveError, match="rows of other tables that refer to them"):
+        connection.execute(text("UPDATE notes SET about = NULL WHERE id = 1"))
+    assert plan_archive(filled, BEFORE).trades == 9
+    assert archive(filled, BEFORE, file).trades == 9
+    assert _notes(filled) == [(1, None), *notes[1:]]
+
+
+def test_row_of_others_that_comes_meanwhile_keeps_its_portion(filled, file, monkeypatch) -> None:
+    """The portion's own transaction looks again."""
+    _add_own_table(filled, "trades", "ON DELETE CASCADE")
+    with filled.engine.begin() as connection:
+        connection.execute(text("UPDATE notes SET about = NULL WHERE id = 1"))
+    copy = archiving._copy
+
+    def copy_and_add(store: Any, archived: Any, cargos: Any, ids: Any) -> None:
+        copy(store, archived, cargos, ids)
+        if 5 in ids:
+            with filled.engine.begin() as connection:
+                connection.execute(text("UPDATE notes SET about = 5 WHERE id = 1"))
+
+    monkeypatch.setattr(archiving, "_copy", copy_and_add)
+    with pytest.raises(ArchiveError, match=r"1 row by notes\.about refer to trades"):
         archive(filled, BEFORE, file)
-    assert 5 in rows_of_trades()
-    assert reports() == before
+    assert _notes(filled) == [(1, 5), (2, 12), (3, None)]
+    # Two at a time: 1 and 2, then 3 and 4 were moved.
+    assert rows_of_trades() == [*range(5, 14)]
+
+
+def test_trade_that_stays_keeps_the_one_it_refers_to(filled, file) -> None:
+    """A column that somebody has added to trades may refer to others; those that go along are no reason."""
+    with filled.engine.begin() as connection:
+        connection.execute(
+            text("ALTER TABLE orders ADD COLUMN hedge INTEGER REFERENCES trades (id) ON DELETE SET NULL")
+        )
+        if connection.dialect.name in {"mysql", "mariadb"}:
+            connection.execute(
+                text("ALTER TABLE orders ADD FOREIGN KEY (hedge) REFERENCES trades (id) ON DELETE SET NULL")
+            )
+        connection.execute(text("UPDATE orders SET hedge = 3 WHERE id IN (2, 24)"))
+    with pytest.raises(ArchiveError, match=r"1 row by orders\.hedge refer to trades"):
+        plan_archive(filled, BEFORE)
+    with filled.engine.begin() as connection:
+        connection.execute(text("UPDATE orders SET hedge = NULL WHERE id = 24"))
+    assert plan_archive(filled, BEFORE).trades == 9
+
+
+@pytest.mark.needs("schemas")
+def test_table_in_another_schema_keeps_trades(filled, file) -> None:
+    """Where a bot's other tables stand is the user's own business."""
+    with filled.engine.begin() as connection:
+        connection.execute(text("CREATE SCHEMA diary"))
+        connection.execute(
+            text("CREATE TABLE diary.notes (id INTEGER, trade INTEGER REFERENCES trades (id) ON DELETE CASCADE)")
+        )
+        connection.execute(text("INSERT INTO diary.notes VALUES (1, 5)"))
+    with pytest.raises(ArchiveError, match=r"1 row by diary\.notes\.trade refer to trades"):
+        archive(filled, BEFORE, file)
 
 
 @pytest.mark.needs("persistent")

@@ -47,7 +47,7 @@ def role(backend: Backend, server: Server) -> Iterator[Role]:
 
     def make(name: str, **options: Any) -> str:
         engine = "postgresql" if is_postgresql else "mysql"
-        grants = least_grants(engine, name, database=DATABASE, host="127.0.0.1", **options)  # type: ignore[arg-type]
+        grants = least_grants(engine, name, database=DATABASE, **options)  # type: ignore[arg-type]
         assert PASSWORD[:6] not in repr(grants)
         quoted = grants.statements[0].removeprefix("CREATE ROLE ").removeprefix("CREATE USER ")
         account = quoted.removesuffix(" LOGIN").removesuffix(" ACCOUNT LOCK")

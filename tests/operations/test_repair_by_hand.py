@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, text
 
 from tests.builders import CLOSED, OPENED, order, store, trade
 from tests.operations.repairable import furnish
@@ -297,3 +298,21 @@ def _open(**fields: Any) -> None:
     record.update_trade(record.orders[-1])
     Trade.commit()
     Trade.session.remove()
+
+
+@pytest.mark.parametrize("action", ["", "ON DELETE SET NULL", "ON DELETE CASCADE"])
+def test_rows_of_others_keep_what_they_refer_to(database: Store, action: str) -> None:
+    """No log would have them, so no undo would bring them back."""
+    furnish()
+    first = Order.session.scalars(select(Order.id).where(Order.ft_trade_id == 2).order_by(Order.id)).first()
+    Trade.session.remove()
+    assert first is not None
+    with database.engine.begin() as connection:
+        key = f"FOREIGN KEY (about) REFERENCES orders (id) {action}"
+        connection.execute(text(f"CREATE TABLE notes (id INTEGER PRIMARY KEY, about INTEGER, {key})"))
+        connection.execute(text("INSERT INTO notes VALUES (1, :about)"), {"about": first})
+    with pytest.raises(InvalidValue, match=r"1 row by notes\.about refer to orders.*Nothing was changed: keep"):
+        plan_delete_trade(database, 2)
+    with pytest.raises(InvalidValue, match=rf"refer to order {first}, .* 1 row by notes\.about refer to orders"):
+        plan_delete_order(database, first)
+    _apply(database, plan_delete_trade(database, 3))

@@ -55,7 +55,7 @@ def adopting(connection: Connection, metadata: MetaData) -> Iterator[None]:
         msg = "The database cannot be brought up to date. Nothing was changed. In the way: " + "; ".join(found)
         raise MigrationError(msg)
     back_up_file(connection, _LABEL)
-    _announce(plan)
+    _announce(plan, rows.set_aside(connection))
     placing = placing_for(connection, plan)
     try:
         _build(connection, plan, rows, placing)
@@ -125,7 +125,7 @@ def _keep_others_out(connection: Connection) -> None:
         run_statement(connection, f"LOCK TABLE {', '.join(names)} IN ACCESS EXCLUSIVE MODE")
 
 
-def _announce(plan: AdoptionPlan) -> None:
+def _announce(plan: AdoptionPlan, aside: Mapping[str, int]) -> None:
     tables: Mapping[str, TablePlan] = {table.name: table for table in plan.tables if table.has_older_form}
     if trades := tables.get("trades"):
         orders = plan.of("orders")
@@ -143,9 +143,18 @@ def _announce(plan: AdoptionPlan) -> None:
             )
         if table.hidden is not None:
             logger.warning(
-                "An earlier upgrade of another program has failed and left %d rows in %s only: they are brought back "
+                "An earlier upgrade of another program has failed and left %d rows in %s only: %s are brought back "
                 "to %s.",
                 table.hidden_rows,
                 table.hidden.name,
+                f"{table.hidden_rows - aside[table.hidden.name]} of them" if table.hidden.name in aside else "they",
                 table.name,
             )
+        for origin in table.origins:
+            if origin.name in aside:
+                logger.warning(
+                    "Rows that belong to no trade are not carried over to %s: %d. They are kept in %s.",
+                    table.name,
+                    aside[origin.name],
+                    table.place_of(origin),
+                )

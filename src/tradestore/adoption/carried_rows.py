@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, exists, false, func, or_, select, true
 
 from tradestore.adoption.column_rules import has_old_pairs, row_of
-from tradestore.adoption.hidden_rows import BOT_START, exact, was_left_out
+from tradestore.adoption.hidden_rows import BOT_START, exact, row_count, was_left_out
 from tradestore.adoption.plan import AdoptionPlan, TablePlan
 
 __all__ = ["CarriedRows"]
@@ -59,6 +59,16 @@ class CarriedRows:
             placed = None if orders is None or orders.current is None else orders.current
             placed = None if placed is None else _place_of(placed, places)
             found.append((trades.forgotten, query.where(was_left_out(trades.forgotten, present, placed))))
+        return found
+
+    def set_aside(self, connection: Connection) -> dict[str, int]:
+        """Return how many rows belong to no trade and so are not carried over, by the table in which they stand."""
+        found = {}
+        for table in filter(None, map(self._plan.of, _BELONGING)):
+            for origin, query in zip(table.origins, self.selects(table, {}), strict=True):
+                carried = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
+                if left := row_count(connection, origin) - carried:
+                    found[origin.name] = left
         return found
 
     def undecided_orders(self) -> Select[Any] | None:

@@ -60,6 +60,10 @@ class TablePlan:
         """The backup that holds the rows as they were."""
         return self.hidden.name if self.hidden is not None and not self.rows else self.backup
 
+    def place_of(self, origin: Table) -> str:
+        """Return the name under which one of the tables that the rows come from is kept."""
+        return origin.name if origin is self.hidden else self.backup
+
     @property
     def has_older_form(self) -> bool:
         """Whether there is anything to build it from, if only an empty table."""

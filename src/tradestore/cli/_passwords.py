@@ -33,6 +33,7 @@ __all__ = [
     "new_key",
     "store_key",
     "url_with_its_password",
+    "url_with_password_of",
     "warn_of_visible_passwords",
     "without_passwords",
 ]
@@ -144,6 +145,22 @@ def store_key(file: Path | None, db_url: str | None) -> str | None:
         msg = f"The backup is of an encrypted store: give --store-key-file, or set {_STORE_KEY_VARIABLE}."
         raise InvalidValue(msg)
     return _secret_of(file or Path("-"), "Key of the store that was backed up")
+
+
+def url_with_password_of(url: str, file: Path | None, whose: str) -> str:
+    """Return a database URL with the password, or the key, that a file has.
+
+    Args:
+        url: Of the database.
+        file: None for the URL as it is; ``-`` asks, or reads a line of a pipe.
+        whose: What is asked for.
+
+    Raises:
+        InvalidDatabaseUrl: If the URL cannot be read, or takes no password.
+        InvalidValue: If there is none.
+        OSError: If the file cannot be read.
+    """
+    return url if file is None else url_with_password(url, _secret_of(file, f"Password of {whose}"))
 
 
 def without_passwords(text: str) -> str:

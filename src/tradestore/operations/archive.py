@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, false, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, exists, false, func, select
 
 from tradestore._archive_model import ArchivedProfit
 from tradestore._clock import as_utc
@@ -36,6 +36,7 @@ from tradestore.operations._archive_rows import (
     trade_ids,
 )
 from tradestore.operations._archive_sums import Sums
+from tradestore.operations._referring_rows import Reference, leaving_with, refer_to_leaving, references_of_others
 from tradestore.operations._transfer_plan import Cargo
 from tradestore.operations.opening import Place, open_to_change, open_to_read
 
@@ -110,12 +111,14 @@ def plan_archive(place: Place, before: datetime) -> ArchivePlan:
         before: Trades that were closed before it; UTC without an offset.
 
     Raises:
+        ArchiveError: If rows of other tables refer to trades that would be moved.
         OperationalException: If the store cannot be opened.
     """
     moment = _moment(before)
     trades, orders = trades_table(), orders_table()
-    with open_to_read(place) as store, store.engine.connect() as connection:
+    with open_to_read(place) as store, refusals_told(_refused), store.engine.connect() as connection:
         chosen = select(trades.c.id).where(_may_go(moment))
+        _refuse_referring(connection, references_of_others(connection), chosen)
         closed = select(func.count()).select_from(trades).where(*_is_old(moment))
         figures = select(func.count(), func.min(trades.c.close_date), func.max(trades.c.close_date))
         count, first, last = connection.execute(figures.where(_may_go(moment))).one()
@@ -147,31 +150,19 @@ def archive(
         progress: Called after each portion.
 
     Raises:
-        ArchiveError: If the file is no archive of this store, or an older copy of it; if other tables refer to the
-            trades; if a number of one is infinite or none; or if what arrived is not what was there. Each trade is
-            where it was, or archived as a whole.
+        ArchiveError: If the file is no archive of this store, or an older copy of it; if rows of other tables refer to
+            the trades, whatever their foreign keys say about a deletion; if a number of one is infinite or none; or if
+            what arrived is not what was there. Each trade is where it was, or archived as a whole.
         DatabaseBusy: If others held a lock, or changed the trades meanwhile.
         OperationalException: If one of both cannot be opened.
     """
     moment, path = _moment(before), Path(file)
-    with (
-        open_to_change(place) as store,
-        refusals_told(_refused),
-        new_or_existing_archive(store.engine, path) as archived,
-    ):
+    with open_to_change(place) as store, refusals_told(_refused):
         here = store.engine
-        number = archive_number(here, archived, path, may_be_new=True)
-        cargos = cargos_between(here, archived)
-        _drop_all_copies(here, archived, cargos, number, path)
-        ids = _chosen(here, moment)
-        done = 0
-        for some in portions(ids, _PORTION):
-            _copy(here, archived, cargos, some)
-            _take_out(here, archived, cargos, some, number, moment)
-            done += len(some)
-            if progress is not None:
-                progress(done, len(ids))
-        return ArchiveReport(file=str(path), before=as_utc(moment), trades=done, archived_trades=_count(archived))
+        references = _free_references(here, moment)
+        with new_or_existing_archive(here, path) as archived:
+            done = _move(here, archived, path, moment, references, progress)
+            return ArchiveReport(file=str(path), before=as_utc(moment), trades=done, archived_trades=_count(archived))
 
 
 def unarchive(
@@ -247,6 +238,47 @@ def _chosen(store: Engine, moment: datetime) -> Ids:
         return connection.scalars(select(trades.id).where(_may_go(moment)).order_by(trades.close_date, trades.id)).all()
 
 
+def _move(
+    here: Engine,
+    archived: Engine,
+    path: Path,
+    moment: datetime,
+    references: Sequence[Reference],
+    progress: Progress | None,
+) -> int:
+    """Move what may go, a portion at a time; return how many trades there were."""
+    number = archive_number(here, archived, path, may_be_new=True)
+    cargos = cargos_between(here, archived)
+    _drop_all_copies(here, archived, cargos, number, path)
+    ids = _chosen(here, moment)
+    done = 0
+    for some in portions(ids, _PORTION):
+        _copy(here, archived, cargos, some)
+        _take_out(here, archived, cargos, some, number, moment, references)
+        done += len(some)
+        if progress is not None:
+            progress(done, len(ids))
+    return done
+
+
+def _free_references(store: Engine, moment: datetime) -> Sequence[Reference]:
+    """Return by what rows of other tables may refer to trades; none does so by now to one that may go."""
+    with store.connect() as connection:
+        references = references_of_others(connection)
+        _refuse_referring(connection, references, select(trades_table().c.id).where(_may_go(moment)))
+        return references
+
+
+def _refuse_referring(connection: Connection, references: Sequence[Reference], ids: Ids | Select[int]) -> None:
+    """Refuse what the engine would do to rows of a user's own tables, and nobody could undo."""
+    if found := list(refer_to_leaving(connection, references, leaving_with(ids))):
+        msg = (
+            f"Rows of other tables refer to trades that would be archived: {'; '.join(found)}. None of these trades "
+            "was moved. Keep such rows elsewhere and delete them here, or empty their reference, then do it again."
+        )
+        raise ArchiveError(msg)
+
+
 def _copy(store: Engine, archive: Engine, cargos: Sequence[Cargo], ids: Ids) -> None:
     with archive.begin() as there, store.connect() as here:
         take_write_lock(there)
@@ -254,7 +286,15 @@ def _copy(store: Engine, archive: Engine, cargos: Sequence[Cargo], ids: Ids) -> 
         copy_rows(here, there, cargos, ids)
 
 
-def _take_out(store: Engine, archive: Engine, cargos: Sequence[Cargo], ids: Ids, number: int, moment: datetime) -> None:
+def _take_out(
+    store: Engine,
+    archive: Engine,
+    cargos: Sequence[Cargo],
+    ids: Ids,
+    number: int,
+    moment: datetime,
+    references: Sequence[Reference],
+) -> None:
     """Delete a portion from the store, if the archive has all of it."""
     with archive.connect() as there, store.begin() as here:
         # As long as it is held, nobody takes the copies for those of a call that was killed.
@@ -268,6 +308,8 @@ def _take_out(store: Engine, archive: Engine, cargos: Sequence[Cargo], ids: Ids,
         if may_go != len(ids) or contents_of(here, cargos, ids) != contents_of(there, cargos, ids):
             msg = "Somebody has changed trades while they were archived. Nothing was lost: do it again."
             raise DatabaseBusy(msg)
+        # A bot may have added some meanwhile; by now it has to wait for the locks.
+        _refuse_referring(here, references, ids)
         sums = Sums()
         sums.add(here, ids)
         sums.store(here, number)
@@ -346,5 +388,5 @@ def _count(archive: Engine) -> int:
 def _refused(cause: object) -> ArchiveError:
     return ArchiveError(
         f"The trades cannot be moved ({str(cause).strip()}). Each of them is where it was, or moved as a whole: "
-        "put right what is in the way, such as rows of other tables that refer to them, then do it again."
+        "put right what is in the way, then do it again."
     )

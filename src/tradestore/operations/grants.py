@@ -70,7 +70,7 @@ def least_grants(
     user: str | None = None,
     database: str = "tradestore",
     owner: str = "tradestore_bot",
-    host: str = "localhost",
+    host: str = "127.0.0.1",
     ddl: bool = True,
 ) -> Grants:
     """Return the statements that give a role the least that it needs.
@@ -81,7 +81,8 @@ def least_grants(
         user: Its name; by default ``tradestore_`` and the role. Any name may be given, it is quoted.
         database: The database that the bot uses. It has to be there.
         owner: For PostgreSQL: the bot's role, whose later tables the others may read, too.
-        host: For MariaDB and MySQL: from where it may log in.
+        host: For MariaDB and MySQL: from where it may log in. The default is this machine over TCP, also where a server
+            does not look up names; ``localhost`` is that, or its socket alone where it does not.
         ddl: Whether the bot may make and change its own tables, as upgrades do. Without, somebody else has to run
             ``tradestore upgrade`` first; the tables have to be there.
 

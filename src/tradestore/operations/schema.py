@@ -4,7 +4,7 @@
 what was done.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,12 @@ from sqlalchemy import URL, Engine
 from tradestore._engine import masked, take_write_lock
 from tradestore._errors import meaningful_errors
 from tradestore._revisions import refuse_loss, refuse_unknown, resolve, summaries
+from tradestore.adoption.hidden_rows import BACKUP_NAMES
+from tradestore.base import ModelBase
 from tradestore.exceptions import MigrationError, SchemaTooNew
 from tradestore.migrations import HEAD, Scan, SchemaState, current, downgrade, scan
 from tradestore.models import prepare_tables, present_tables, refuse_half_a_copy
+from tradestore.operations._row_counts import row_counts
 from tradestore.operations.opening import Place, connected, file_of_url, has_tables_of_ours, refuse_no_store
 
 __all__ = [
@@ -45,6 +48,8 @@ class SchemaPlan:
         target: The revision that it would be at; None for no tables at all.
         steps: What would be done, in words, in its order.
         blockers: Why it would be refused instead, in words; empty if it would not be.
+        rows: How many rows our tables, and backups that upgrades by other layers made, have now, by their
+            names; empty for the way back.
     """
 
     url: str
@@ -53,6 +58,7 @@ class SchemaPlan:
     target: str | None
     steps: tuple[str, ...]
     blockers: tuple[str, ...]
+    rows: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +109,8 @@ def plan_upgrade(place: Place, *, create: bool = False) -> SchemaPlan:
     """
     with connected(place, is_reader=True, may_be_missing=create) as engine:
         if _is_missing(engine):
-            return _plan(engine.url, Scan(state=SchemaState.EMPTY, revision=None, steps=["create the file"]), HEAD)
+            empty = Scan(state=SchemaState.EMPTY, revision=None, steps=["create the file"])
+            return _plan(engine.url, empty, HEAD, {})
         present = present_tables(engine)
         refuse_half_a_copy(engine, present)
         found = scan(engine)
@@ -112,7 +119,7 @@ def plan_upgrade(place: Place, *, create: bool = False) -> SchemaPlan:
             blockers.append("it has no tables: a bot makes them when it starts, or give --create")
         if not create and present and not has_tables_of_ours(present):
             blockers.append("it is of another program: correct the URL, or give --create to keep a store beside that")
-        return _plan(engine.url, found, HEAD, blockers)
+        return _plan(engine.url, found, HEAD, _rows_in(engine, present), blockers)
 
 
 def upgrade_schema(place: Place, *, create: bool = False) -> SchemaChange:
@@ -173,7 +180,7 @@ def plan_downgrade(place: Place, revision: str) -> SchemaPlan:
             steps=[f"take back revision {each}" for each in path],
             blockers=_losses(engine, path),
         )
-        return _plan(engine.url, found, target)
+        return _plan(engine.url, found, target, {})
 
 
 def downgrade_schema(place: Place, revision: str) -> SchemaChange:
@@ -232,7 +239,16 @@ def _revisions(stamped: str | None) -> tuple[Revision, ...]:
     )
 
 
-def _plan(url: URL, found: Scan, target: str | None, blockers: list[str] | None = None) -> SchemaPlan:
+def _rows_in(engine: Engine, present: Iterable[str]) -> Mapping[str, int]:
+    """Count the rows of our tables, and of those that older layers kept; another program's may be closed to us."""
+    ours = ModelBase.metadata.tables
+    with engine.connect() as connection:
+        return row_counts(connection, [name for name in present if name in ours or BACKUP_NAMES.fullmatch(name)])
+
+
+def _plan(
+    url: URL, found: Scan, target: str | None, rows: Mapping[str, int], blockers: list[str] | None = None
+) -> SchemaPlan:
     return SchemaPlan(
         url=masked(url),
         state=found.state,
@@ -240,6 +256,7 @@ def _plan(url: URL, found: Scan, target: str | None, blockers: list[str] | None 
         target=target,
         steps=tuple(found.steps),
         blockers=tuple(found.blockers if blockers is None else blockers),
+        rows=rows,
     )
 
 

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, func, inspect, select, table, text, true
+from sqlalchemy import Connection, Engine, func, inspect, select, text, true
 
 from tradestore._clock import as_utc, utc_now
 from tradestore._intent_model import UNRESOLVED
@@ -15,6 +15,7 @@ from tradestore.base import ModelBase
 from tradestore.database import Database, DatabaseStatus
 from tradestore.limits import OpenTradeLimits, read_limits
 from tradestore.migrations import HEAD, current
+from tradestore.operations._row_counts import row_counts
 from tradestore.operations.opening import Place, file_of_url, open_to_read
 from tradestore.store import Store
 
@@ -113,7 +114,7 @@ def _status(
     engine = store.engine
     tables = ModelBase.metadata.tables
     trades, locks, intents = tables["trades"], tables["pairlocks"], tables["order_intents"]
-    rows = _rows(connection)
+    rows = row_counts(connection, inspect(connection).get_table_names())
     open_trades = _count(connection, trades.c.is_open == true())
     files = _files(engine)
     return StoreStatus(
@@ -136,11 +137,6 @@ def _status(
         locks=_count(connection, locks.c.active == true(), locks.c.lock_end_time > utc_now()),
         pool=pool,
     )
-
-
-def _rows(connection: Connection) -> dict[str, int]:
-    names = sorted(inspect(connection).get_table_names())
-    return {name: connection.scalar(select(func.count()).select_from(table(name))) or 0 for name in names}
 
 
 def _count(connection: Connection, *conditions: Any) -> int:

@@ -23,7 +23,7 @@ def grants(
     owner: Annotated[
         str, Option("--owner", metavar="NAME", help="PostgreSQL: the bot's role, whose tables others read.")
     ] = "tradestore_bot",
-    host: Annotated[str, Option("--host", metavar="HOST", help="MariaDB, MySQL: where it logs in from.")] = "localhost",
+    host: Annotated[str, Option("--host", metavar="HOST", help="MariaDB, MySQL: where it logs in from.")] = "127.0.0.1",
     ddl: Annotated[bool, Option("--ddl/--no-ddl", help="Whether the bot may make and change its tables.")] = True,
     as_json: AsJson = False,
 ) -> None:

@@ -100,6 +100,7 @@ def _show_plan(console: Console, plan: SchemaPlan) -> None:
                 ("state", plan.state.value),
                 ("revision", plan.revision),
                 ("target", plan.target or "base"),
+                *(("rows now", f"{rows} in {name}") for name, rows in plan.rows.items() if rows),
                 *(("would be done", step) for step in plan.steps),
                 *(("in the way", blocker) for blocker in plan.blockers),
             ]

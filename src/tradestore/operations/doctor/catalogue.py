@@ -120,7 +120,12 @@ _SCHEMA: Final = (
     Defect("S05", "moment column without microseconds", _WARNING, _REPAIR),
     Defect("S06", "next id is in use already", _ERROR, _REPAIR),
     Defect("S07", "standard question reads a whole table", _WARNING, "Run `tradestore optimize`."),
-    Defect("S08", "table of an unfinished or failed upgrade", _INFO, "Drop it once you no longer need the old rows."),
+    Defect(
+        "S08",
+        "old table that an upgrade has kept, or note of a change that was cut short",
+        _INFO,
+        "Nothing, or, after a backup, `DROP TABLE` by hand once nobody needs the old rows: nothing reads them.",
+    ),
     Defect("S09", "reference to a row that is not there", _ERROR, _REPAIR),
     Defect("S10", "table is missing", _ERROR, _UPGRADE),
     Defect("S11", "texts are compared without regard to case", _ERROR, "Convert the table to utf8mb4_nopad_bin."),

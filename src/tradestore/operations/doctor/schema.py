@@ -1,7 +1,7 @@
 """Tables, columns, indexes and sequences that are not as the library makes them."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import DateTime, Float, Table, and_, func, inspect, literal_column, select, text
@@ -13,6 +13,7 @@ from tradestore._stored_values import Kind, kind_of
 from tradestore.adoption.hidden_rows import BACKUP_NAMES
 from tradestore.base import ModelBase
 from tradestore.constants import TRANSFER_TABLE
+from tradestore.operations._row_counts import row_counts
 from tradestore.operations.doctor._look import Look, finding, rows_that
 from tradestore.operations.doctor.findings import Finding
 
@@ -147,16 +148,23 @@ def sequences_behind(look: Look) -> Iterator[Finding]:
 def leftover_tables(look: Look) -> Iterator[Finding]:
     """S08: backups that upgrades by other layers made, and notes of what was cut short."""
     notes = {NOTE_TABLE, TRANSFER_TABLE}
-    names = [
-        name
-        for name in sorted(inspect(look.connection).get_table_names())
-        if name in notes or BACKUP_NAMES.fullmatch(name) or re.fullmatch(r"tradestore_\w*unfinished", name)
-    ]
-    if names:
-        quote = look.connection.dialect.identifier_preparer.quote_identifier
-        counts = {name: look.connection.scalar(select(func.count()).select_from(text(quote(name)))) for name in names}
-        told = ", ".join(f"{name} ({rows} rows)" for name, rows in counts.items())
-        yield finding("S08", f"{_count(names, 'table is', 'tables are')} left over: {told}.", facts=counts)
+    present = sorted(inspect(look.connection).get_table_names())
+    if kept := row_counts(look.connection, filter(BACKUP_NAMES.fullmatch, present)):
+        # Whatever is looked at has been brought up to date, with every row.
+        counted = _count(kept, "old table is", "old tables are")
+        yield finding("S08", f"{counted} kept by upgrades that have ended well: {_told(kept)}.", facts=kept)
+    unfinished = [name for name in present if name in notes or re.fullmatch(r"tradestore_\w*unfinished", name)]
+    if left := row_counts(look.connection, unfinished):
+        yield finding(
+            "S08",
+            f"{_count(left, 'table is', 'tables are')} left over from changes that were cut short: {_told(left)}.",
+            facts=left,
+            remedy="Do the change, or the copy, again: its end removes the table. Drop it if there is none to be done.",
+        )
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} ({rows} rows)" for name, rows in counts.items())
 
 
 def broken_references(look: Look) -> Iterator[Finding]:
@@ -222,5 +230,5 @@ def case_blind_texts(look: Look) -> Iterator[Finding]:
         yield finding("S11", detail, facts=facts)
 
 
-def _count(names: Sequence[str], one: str, many: str) -> str:
+def _count(names: Collection[str], one: str, many: str) -> str:
     return f"1 {one}" if len(names) == 1 else f"{len(names)} {many}"

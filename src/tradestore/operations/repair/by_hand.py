@@ -13,6 +13,7 @@ from tradestore.accounting._decimal import exact, multiply
 from tradestore.exceptions import InvalidValue, TradeStoreError
 from tradestore.local_order import LocalOrder
 from tradestore.operations._endpoints import snapshot
+from tradestore.operations._referring_rows import Leaving, leaving_with, refer_to_leaving, references_of_others
 from tradestore.operations.opening import Place, open_to_read
 from tradestore.operations.repair.editing import EDITABLE_ORDER_FIELDS, EDITABLE_TRADE_FIELDS, checked_fields
 from tradestore.operations.repair.plan import RepairPlan
@@ -144,12 +145,13 @@ def plan_delete_trade(place: Place, trade_id: int) -> RepairPlan:
         trade_id: Which trade.
 
     Raises:
-        InvalidValue: If there is no such trade.
+        InvalidValue: If there is no such trade, or if rows of other tables refer to it.
         OperationalException: If the database cannot be opened.
         DatabaseBusy: If others keep it locked.
     """
     with _bench(place) as bench:
         _trade(bench, trade_id)
+        _refuse_referring(bench, leaving_with([trade_id]), f"trade {trade_id}")
         # The engine would do the same by itself, and then nobody could undo it.
         for intent in bench.select("order_intents", "ft_trade_id", trade_id):
             bench.change("order_intents", intent["id"], ft_trade_id=None)
@@ -214,12 +216,13 @@ def plan_delete_order(place: Place, order_id: int) -> RepairPlan:
         order_id: The order's ``id`` in the table, not that of the exchange.
 
     Raises:
-        InvalidValue: If there is no such order.
+        InvalidValue: If there is no such order, or if rows of other tables refer to it.
         OperationalException: If the database cannot be opened.
         DatabaseBusy: If others keep it locked.
     """
     with _bench(place) as bench:
         order = _order(bench, order_id)
+        _refuse_referring(bench, {"orders": ("id", [order_id])}, f"order {order_id}")
         _delete_order(bench, order_id)
         _settle(bench, order["ft_trade_id"])
         bench.finish_step("the order is to be deleted")
@@ -258,6 +261,17 @@ def _order(bench: Workbench, order_id: int) -> dict[str, Any]:
         msg = f"There is no order {order_id}. Nothing was changed: `tradestore trade ID` lists a trade's orders."
         raise InvalidValue(msg)
     return order
+
+
+def _refuse_referring(bench: Workbench, leaving: Leaving, what: str) -> None:
+    """Refuse what the engine would do to rows of a user's own tables: the log would not have them."""
+    connection = bench.rows.connection
+    if found := list(refer_to_leaving(connection, references_of_others(connection), leaving)):
+        msg = (
+            f"Rows of other tables refer to {what}, or to what is deleted with it: {'; '.join(found)}. Nothing was "
+            "changed: keep such rows elsewhere and delete them here, or empty their reference, then do it again."
+        )
+        raise InvalidValue(msg)
 
 
 def _delete_order(bench: Workbench, order_id: Any) -> None:
