@@ -3,8 +3,10 @@
 import gc
 import signal
 import sqlite3
+import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import hypothesis
@@ -56,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read `--engines`, and stop the servers also when the run is terminated."""
+    """Read `--engines`, stop the servers also when the run is terminated, and read certificates once."""
     option = config.getoption("engines")
     names = option.split(",") if option else [backend.id for backend in BACKENDS]
     unknown = [name for name in names if not any(backend.is_one_of([name]) for backend in BACKENDS)]
@@ -65,6 +67,10 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--engines: {', '.join(unknown)} is unknown; known are {known}")
     config.stash[ENGINES_KEY] = [backend for backend in BACKENDS if backend.is_one_of(names)]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # PyMySQL reads all that the system trusts for every connection: that costs more than most tests' statements.
+    patch = pytest.MonkeyPatch()
+    patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
+    config.add_cleanup(patch.undo)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
