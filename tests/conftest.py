@@ -37,6 +37,9 @@ DRIVERS_MATTER = (
 """Where values pass the drivers: these tests run with each of them. The others take one for each engine, unless it is
 named by `--engines`, or with `--thorough`."""
 
+ONE_AT_A_TIME = "tests/test_docs_shell.py"
+"""Takes minutes, one walk after the other: so it comes first, while there is other work for the other workers."""
+
 MOST_KILLS = 24
 """At the most in one test, where every point takes a database that is made anew; all of them with `--thorough`."""
 
@@ -95,7 +98,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+        absent = set(left_out)
+        items[:] = [item for item in items if item not in absent]
+    items.sort(key=lambda item: not item.nodeid.startswith(ONE_AT_A_TIME))
 
 
 def pytest_collection_finish() -> None:
