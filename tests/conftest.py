@@ -3,8 +3,10 @@
 import gc
 import signal
 import sqlite3
+import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import hypothesis
@@ -35,6 +37,9 @@ DRIVERS_MATTER = (
 """Where values pass the drivers: these tests run with each of them. The others take one for each engine, unless it is
 named by `--engines`, or with `--thorough`."""
 
+ONE_AT_A_TIME = "tests/test_docs_shell.py"
+"""Takes minutes, one walk after the other: so it comes first, while there is other work for the other workers."""
+
 MOST_KILLS = 24
 """At the most in one test, where every point takes a database that is made anew; all of them with `--thorough`."""
 
@@ -56,7 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Read `--engines`, and stop the servers also when the run is terminated."""
+    """Read `--engines`, stop the servers also when the run is terminated, and read certificates once."""
     option = config.getoption("engines")
     names = option.split(",") if option else [backend.id for backend in BACKENDS]
     unknown = [name for name in names if not any(backend.is_one_of([name]) for backend in BACKENDS)]
@@ -65,6 +70,10 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--engines: {', '.join(unknown)} is unknown; known are {known}")
     config.stash[ENGINES_KEY] = [backend for backend in BACKENDS if backend.is_one_of(names)]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # PyMySQL reads all that the system trusts for every connection: that costs more than most tests' statements.
+    patch = pytest.MonkeyPatch()
+    patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
+    config.add_cleanup(patch.undo)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -89,7 +98,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+        absent = set(left_out)
+        items[:] = [item for item in items if item not in absent]
+    items.sort(key=lambda item: not item.nodeid.startswith(ONE_AT_A_TIME))
 
 
 def pytest_collection_finish() -> None:

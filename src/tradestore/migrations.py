@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, MetaData, inspect
+from sqlalchemy import Connection, Engine, MetaData, Table, inspect
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase
 
@@ -217,8 +217,9 @@ def _adopt(connection: Connection, metadata: MetaData, previous_tables: Sequence
             "The tables are older than their stamp %r says: they are brought up to date all the same.", stamped
         )
     with adopting(connection, metadata) if previous_tables else nullcontext():
+        there = _present_tables(connection, metadata)
         metadata.create_all(connection)
-        _complete_indexes(connection, metadata)
+        _complete_indexes(connection, there)
         if stamped is None:
             put_stamp(connection, HEAD)
 
@@ -242,15 +243,19 @@ def set_sqlite_to_wal(engine: Engine) -> None:
 
 
 def _tables_are_there(connection: Connection, metadata: MetaData) -> bool:
+    return len(_present_tables(connection, metadata)) == len(metadata.tables)
+
+
+def _present_tables(connection: Connection, metadata: MetaData) -> list[Table]:
     inspector = inspect(connection)
     present = {
         schema: set(inspector.get_table_names(schema)) for schema in {t.schema for t in metadata.tables.values()}
     }
-    return all(table.name in present[table.schema] for table in metadata.tables.values())
+    return [table for table in metadata.tables.values() if table.name in present[table.schema]]
 
 
-def _complete_indexes(connection: Connection, metadata: MetaData) -> None:
+def _complete_indexes(connection: Connection, tables: Sequence[Table]) -> None:
     """Create indexes that a first start, cut short where tables are created one by one, has left out."""
-    for table in metadata.tables.values():
+    for table in tables:
         for index in table.indexes:
             index.create(connection, checkfirst=True)

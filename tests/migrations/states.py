@@ -1,10 +1,11 @@
 """What a database holds, read without the library: two databases with equal states are the same to a bot."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, MetaData, NullPool, Table, create_engine, inspect, text
+from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from tradestore._engine import check_url
 
@@ -46,7 +47,8 @@ def state_of(url: str) -> State:
     with opened(url) as engine, engine.connect() as connection:
         metadata = MetaData()
         metadata.reflect(connection)
-        schema = {name: _described(table, connection) for name, table in metadata.tables.items()}
+        indexes = {name: found for (_, name), found in inspect(connection).get_multi_indexes().items()}
+        schema = {name: _described(table, indexes[name]) for name, table in metadata.tables.items()}
         rows = {}
         for name in metadata.tables:
             quoted = connection.dialect.identifier_preparer.quote(name)
@@ -55,8 +57,8 @@ def state_of(url: str) -> State:
         return State(schema, rows)
 
 
-def _described(table: Table, connection: Any) -> dict[str, Any]:
-    names = {index["name"]: index["column_names"] for index in inspect(connection).get_indexes(table.name)}
+def _described(table: Table, indexes: Iterable[ReflectedIndex]) -> dict[str, Any]:
+    names = {index["name"]: index["column_names"] for index in indexes}
     return {
         "columns": [(column.name, str(column.type), column.nullable) for column in table.columns],
         "key": [column.name for column in table.primary_key],

@@ -1,8 +1,9 @@
 """Private database servers: started from the installed binaries, killed at will.
 
-Each server lives in a temporary folder, listens on a free loopback port only, and keeps its clock
-display in +03:00, because a store that is right only where the server speaks UTC isn't right.
-Commits survive `kill()` even without *durable*, which is needed against power loss alone.
+Each server lives in a temporary folder, in memory where there is room and it need not be *durable*. It
+listens on a free loopback port only, and keeps its clock display in +03:00, because a store that is right
+only where the server speaks UTC isn't right. Commits survive `kill()` even without *durable*, which is
+needed against power loss alone.
 """
 
 import signal
@@ -77,7 +78,7 @@ class PostgresServer(Server):
             "timezone": "Europe/Moscow",
         }
         if not self.durable:
-            settings |= {"fsync": "off", "full_page_writes": "off"}
+            settings |= {"fsync": "off", "full_page_writes": "off", "max_wal_size": "128MB"}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [self._binary("postgres"), "-D", str(self.data), *options]
 
@@ -166,4 +167,9 @@ class MariaDBServer(Server):
     def _haste(self) -> list[str]:
         if self.durable:
             return []
-        return ["--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync", "--sync-frm=0"]
+        return [
+            "--innodb-flush-log-at-trx-commit=2",
+            "--innodb-flush-method=nosync",
+            "--innodb-log-file-size=32M",
+            "--sync-frm=0",
+        ]
