@@ -24,6 +24,8 @@ from tradestore.testing.plugin import serve
 
 SECONDS = 300
 END_OF_FENCE = "\x1e"
+OUR_OWN = ("PYTHON", "PYTEST", "TRADESTORE", "PG")
+"""How the variables begin that are of this run, and not of a new user's shell."""
 LENIENCY = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 SERVERS: Mapping[str, tuple[type[Server], str]] = {
     "postgresql": (PostgresServer, f"DROP ROLE {USER}"),
@@ -118,7 +120,7 @@ def _shell(environment: Path, home: Path, servers: Mapping[str, Server]) -> dict
         # What pip is told to take from where stays as it is.
         "XDG_CONFIG_HOME": str(own / ".config"),
         "XDG_CACHE_HOME": str(own / ".cache"),
-        **{name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "TRADESTORE", "PG"))},
+        **{name: value for name, value in os.environ.items() if not name.startswith(OUR_OWN)},
         "PIP_NO_COMPILE": "1",  # Most of what is installed is never imported.
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "HOME": str(home),

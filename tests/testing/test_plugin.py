@@ -96,17 +96,6 @@ def test_named_twice_it_is_one_plugin_that_loads_no_sqlalchemy(tmp_path) -> None
     assert _outcomes(run) == {"test_light": "PASSED", "test_store": "PASSED"}, run.stdout + run.stderr
 
 
-def test_example_of_the_readme_works(tmp_path) -> None:
-    """What the README shows is what the fixtures do."""
-    (code,) = re.findall(
-        r"^```py\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    )
-    run = _run(tmp_path, code=code)
-    outcomes = _outcomes(run)
-    assert len(outcomes) >= 4
-    assert set(outcomes.values()) == {"PASSED"}, run.stdout
-
-
 def test_unknown_engine_is_refused(tmp_path) -> None:
     """A wrong choice is told at once, with the right ones."""
     run = _run(tmp_path, "--tradestore-engines=memory,oracle")
