@@ -70,6 +70,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--engines: {', '.join(unknown)} is unknown; known are {known}")
     config.stash[ENGINES_KEY] = [backend for backend in BACKENDS if backend.is_one_of(names)]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell lets what it runs in the background ignore Ctrl-C, and so would every process that a test starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # PyMySQL reads all that the system trusts for every connection: that costs more than most tests' statements.
     patch = pytest.MonkeyPatch()
     patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
