@@ -39,9 +39,9 @@ class Reference:
     referred_columns: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Return the reference in words."""
+        """Return what is referred to, and by which columns."""
         name = self.name if self.schema is None else f"{self.schema}.{self.name}"
-        return f"{name}.{', '.join(self.columns)} refer to {self.referred}"
+        return f"{self.referred} by {name}.{', '.join(self.columns)}"
 
 
 def leaving_with(trade_ids: Sequence[int] | Select[int]) -> Leaving:
@@ -87,7 +87,7 @@ def refer_to_leaving(connection: Connection, references: Sequence[Reference], le
     """
     for each in references:
         if each.referred in leaving and (rows := _count(connection, each, leaving)):
-            yield f"{rows} {'row' if rows == 1 else 'rows'} by {each}"
+            yield f"{rows} {'row refers' if rows == 1 else 'rows refer'} to {each}"
 
 
 def _count(connection: Connection, reference: Reference, leaving: Leaving) -> int:
