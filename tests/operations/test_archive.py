@@ -356,7 +356,7 @@ def test_rows_of_others_keep_all_trades(filled, file, referred, action) -> None:
     """The engine would delete them or take their reference away, in silence; somebody has to decide first."""
     _add_own_table(filled, referred, action)
     before, notes = _all_rows(filled), _notes(filled)
-    message = rf"1 row refers to {referred} by notes\.about\. None of .* was moved\. Keep such rows"
+    message = rf"1 row refers to {referred} by notes\.about\. None of .* was moved: keep such rows"
     for call in (lambda: plan_archive(filled, BEFORE), lambda: archive(filled, BEFORE, file)):
         with pytest.raises(ArchiveError, match=message):
             call()

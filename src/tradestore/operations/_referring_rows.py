@@ -10,10 +10,13 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, column, func, inspect, not_, or_, select, table
 
-__all__ = ["Leaving", "Reference", "leaving_with", "refer_to_leaving", "references_of_others"]
+__all__ = ["REMEDY", "Leaving", "Reference", "leaving_with", "refer_to_leaving", "references_of_others"]
 
 Leaving = Mapping[str, tuple[str, Sequence[int] | Select[int]]]
 """By table, in which column which values stand of the rows that are to be deleted."""
+
+REMEDY: Final = "keep such rows elsewhere and delete them here, or empty their reference, then do it again."
+"""What to do about them, as the end of a message."""
 
 _BELONGING: Final = ("orders", "trade_custom_data")
 _LOOSE: Final = ("order_intents", ("ft_trade_id",))
