@@ -66,7 +66,9 @@ def test_url_of_no_database_is_called_that(url: str) -> None:
         (LIMIT, True, "LIMIT_SELL has been fulfilled for {}."),
     ],
 )
-def test_entry_that_was_filled_is_told_with_its_trade(database, info, order_type: str, is_short: bool, line: str) -> None:
+def test_entry_that_was_filled_is_told_with_its_trade(
+    database, info, order_type: str, is_short: bool, line: str
+) -> None:
     """The line shows the trade as the fill left it: 8 bought at 21, though 10 at 20 were wanted."""
     bought = trade(is_short=is_short)
     side = bought.entry_side
@@ -87,7 +89,9 @@ def test_entry_that_was_filled_is_told_with_its_trade(database, info, order_type
         (MARKET, True, "MARKET_BUY has been fulfilled for {}."),
     ],
 )
-def test_exit_that_was_filled_is_told_with_the_trade_that_it_leaves(database, info, order_type: str, is_short: bool, line: str) -> None:
+def test_exit_that_was_filled_is_told_with_the_trade_that_it_leaves(
+    database, info, order_type: str, is_short: bool, line: str
+) -> None:
     """The line shows the trade that the order leaves, still open."""
     sold = trade_with_entry(is_short=is_short)
     store(sold)

@@ -65,7 +65,9 @@ def test_old_database_is_adopted_whole(case: LegacyCase, backend: Any, small_let
 
 @pytest.mark.thorough
 @on_small_letters("303")
-def test_new_database_is_not_taken_for_an_older_one(case: LegacyCase, backend: Any, small_letters: SmallLetters) -> None:
+def test_new_database_is_not_taken_for_an_older_one(
+    case: LegacyCase, backend: Any, small_letters: SmallLetters
+) -> None:
     """It is not taken for an older one when it is opened again: nothing is built anew."""
     small_letters.create_database()
     url = small_letters.url(backend.scheme)
