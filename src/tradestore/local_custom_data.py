@@ -144,7 +144,14 @@ def encode_value(value: Any) -> tuple[str, str]:
 
 
 def encode_or_warn(key: str, value: Any, trade_id: int | None, pair: str | None) -> tuple[str, str] | None:
-    """Return what :func:`encode_value` does; None, and a warning, for a value that it cannot encode."""
+    """Return what :func:`encode_value` does; None, and a warning in the log, for a value that it cannot encode.
+
+    Args:
+        key: What the value was to be kept under.
+        value: Anything.
+        trade_id: Whose value it is, None for values without a trade.
+        pair: Whose value it is, None for those of a trade.
+    """
     try:
         return encode_value(value)
     except TypeError as e:
