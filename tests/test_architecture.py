@@ -51,6 +51,7 @@ FLOORS = (
         "_bulk",
         "_columns",
         "_commit_tokens",
+        "_compiled_statements",
         "_copy",
         "_counters",
         "_database_status",

@@ -52,7 +52,8 @@ def _run(options: argparse.Namespace) -> int:
         stack.callback(exchange.close)
         last = KeyValueStore.get_int_value("last iteration")
         # A kill in the very first iteration leaves an exchange that has begun, and no iteration that was done.
-        if exchange.number > 0 if last is None else exchange.is_new:
+        is_another_run = exchange.number > 0 if last is None else exchange.is_new
+        if is_another_run:
             print(f"The database and {options.exchange_file} are not of the same run: remove both.", file=sys.stderr)
             return 1
         bot = PaperBot(store, market, exchange)

@@ -1,21 +1,18 @@
 """The bot as a web API. It needs fastapi, and httpx for the client in the same process: pip install fastapi httpx."""
 
 import uuid
-from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from examples.paper_bot.bot import PaperBot
-from examples.paper_bot.rpc import Rpc, UnknownTrade
+from examples.paper_bot.rpc import Answer, Rpc, UnknownTrade
 from tradestore import Trade
 from tradestore.models import _request_id_ctx_var
 from tradestore.operations.health import health
 
 __all__ = ["create_app"]
-
-Answer = dict[str, Any]
 
 
 class RequestScope:

@@ -8,7 +8,7 @@ from examples.paper_bot.bot import PaperBot
 from tradestore import PairLocks, Trade
 from tradestore.models import custom_data_rpc_wrapper
 
-__all__ = ["Rpc", "UnknownTrade", "Watcher", "in_thread"]
+__all__ = ["Answer", "Rpc", "UnknownTrade", "Watcher", "in_thread"]
 
 _T = TypeVar("_T")
 Answer = dict[str, Any]

@@ -17,7 +17,7 @@ from tradestore._session import SessionType, scoped
 from tradestore._sqltypes import Number, UtcDateTime
 from tradestore.constants import TAG_LENGTH
 
-__all__ = ["NAMING_CONVENTION", "ModelBase", "SessionType", "StoredRecord", "compare_every_letter", "forget_statements"]
+__all__ = ["NAMING_CONVENTION", "ModelBase", "SessionType", "StoredRecord", "compare_every_letter"]
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -121,16 +121,6 @@ class ModelBase(DeclarativeBase):
         """Return the columns by the names of their attributes, loading what is not loaded."""
         loaded = self.__dict__
         return {name: loaded[name] if name in loaded else getattr(self, name) for name in _column_names(type(self))}
-
-
-def forget_statements() -> None:
-    """Let go of the engines that mapped classes have compiled statements for; the next ones are compiled anew.
-
-    Each class remembers a hundred: whoever opens a store again and again, as tests do, would keep as many engines.
-    """
-    for mapper in ModelBase.registry.mappers:
-        # SQLAlchemy makes it when it is missing.
-        vars(mapper).pop("_compiled_cache", None)
 
 
 class StoredRecord(PlainRecord):

@@ -1,6 +1,5 @@
 """What strategies remember about a trade or a pair, in the database or in memory."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
@@ -14,12 +13,10 @@ from tradestore._sqltypes import LongText
 from tradestore._store_session import in_unit_of_work, settle, write
 from tradestore.base import ModelBase
 from tradestore.constants import CUSTOM_DATA_KEY_LENGTH, PAIR_LENGTH
-from tradestore.local_custom_data import PLAIN_TYPES, LocalCustomData, check_key, encode_value
+from tradestore.local_custom_data import PLAIN_TYPES, LocalCustomData, check_key, encode_or_warn
 from tradestore.local_trade import LocalTrade
 
 __all__ = ["CustomDataWrapper"]
-
-logger = logging.getLogger(__name__)
 
 _TYPE_LENGTH = 25
 
@@ -165,11 +162,10 @@ def _set_all(data: Mapping[str, Any], *, trade_id: int | None = None, pair: str 
 def _store_all(data: Mapping[str, Any], trade_id: int | None, pair: str | None) -> None:
     known = {entry.cd_key.casefold(): entry for entry in _entries(trade_id, None, pair)}
     for key, value in data.items():
-        try:
-            cd_type, cd_value = encode_value(value)
-        except TypeError as e:
-            logger.warning("Custom data %r of trade %s was not stored: %s", key, trade_id, e)
+        encoded = encode_or_warn(key, value, trade_id, pair)
+        if encoded is None:
             continue
+        cd_type, cd_value = encoded
         entry = known.get(key.casefold())
         if entry is None:
             entry = _CustomData(

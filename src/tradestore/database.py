@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from tradestore import _session
 from tradestore._commit_tokens import CommitTokens
+from tradestore._compiled_statements import forget_statements
 from tradestore._database_status import DatabaseStatus, status_of
 from tradestore._engine import masked, retire
 from tradestore._store_session import in_unit_of_work
 from tradestore._units_of_work import Repetition, unit_of_work
-from tradestore.base import forget_statements
 from tradestore.exceptions import DatabaseNotReady
 
 __all__ = ["Database", "DatabaseStatus", "PoolStatus"]

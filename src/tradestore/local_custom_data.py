@@ -11,7 +11,15 @@ from tradestore._record import PlainRecord
 from tradestore.constants import CUSTOM_DATA_KEY_LENGTH
 from tradestore.exceptions import InvalidValue
 
-__all__ = ["PLAIN_TYPES", "CustomDataBook", "LocalCustomData", "check_key", "decode_value", "encode_value"]
+__all__ = [
+    "PLAIN_TYPES",
+    "CustomDataBook",
+    "LocalCustomData",
+    "check_key",
+    "decode_value",
+    "encode_or_warn",
+    "encode_value",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -78,11 +86,10 @@ class CustomDataBook:
             InvalidValue: If the key is empty or too long.
         """
         check_key(key)
-        try:
-            cd_type, cd_value = encode_value(value)
-        except TypeError as e:
-            logger.warning("Custom data %r of trade %s was not stored: %s", key, trade_id, e)
+        encoded = encode_or_warn(key, value, trade_id, pair)
+        if encoded is None:
             return
+        cd_type, cd_value = encoded
         entries = self._entries.setdefault((trade_id, pair), {})
         entry = entries.get(key.casefold())
         if entry is not None:
@@ -134,6 +141,23 @@ def encode_value(value: Any) -> tuple[str, str]:
     except (ValueError, RecursionError) as e:
         msg = f"text cannot hold this {name}: {e}"
         raise TypeError(msg) from e
+
+
+def encode_or_warn(key: str, value: Any, trade_id: int | None, pair: str | None) -> tuple[str, str] | None:
+    """Return what :func:`encode_value` does; None, and a warning in the log, for a value that it cannot encode.
+
+    Args:
+        key: What the value was to be kept under.
+        value: Anything.
+        trade_id: Whose value it is, None for values without a trade.
+        pair: Whose value it is, None for those of a trade.
+    """
+    try:
+        return encode_value(value)
+    except TypeError as e:
+        whose = f"trade {trade_id}" if pair is None else pair
+        logger.warning("Custom data %r of %s was not stored: %s", key, whose, e)
+        return None
 
 
 def decode_value(cd_type: str, cd_value: str) -> Any:

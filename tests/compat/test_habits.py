@@ -63,7 +63,7 @@ def _ada() -> Trade:
 # --- asking --------------------------------------------------------------------------------------------------------
 
 
-def test_query_of_the_session(three) -> None:
+def test_session_has_the_older_query(three) -> None:
     """The query of SQLAlchemy 1 is one of the session's methods."""
     found = Trade.session.query(Trade).filter(Trade.pair == ETH, Trade.is_open.is_(False)).first()
     assert found is not None
@@ -71,13 +71,13 @@ def test_query_of_the_session(three) -> None:
     assert Trade.session.query(Trade).count() == 3
 
 
-def test_scalars_of_the_session(three) -> None:
+def test_session_answers_statements_with_trades(three) -> None:
     """A statement of one's own answers with trades."""
     found = Trade.session.scalars(select(Trade).where(Trade.is_open.is_(True)).order_by(Trade.id)).all()
     assert [each.pair for each in found] == [ADA, ETH]
 
 
-def test_filters_in_a_list(three) -> None:
+def test_filters_in_a_list_hold_all(three) -> None:
     """All of them hold; the answer is a list, or one trade, or unique ones."""
     filters = [Trade.pair == ETH, Trade.is_open.is_(True)]
     assert [each.pair for each in Trade.get_trades(filters).all()] == [ETH]
@@ -85,7 +85,7 @@ def test_filters_in_a_list(three) -> None:
     assert [each.pair for each in Trade.get_trades(filters).unique().all()] == [ETH]
 
 
-def test_filter_that_is_one_expression(three) -> None:
+def test_filter_may_be_one_expression(three) -> None:
     """It needs no list around it."""
     found = _ada()
     assert Trade.get_trades(Trade.id == found.id).first() is found
@@ -107,7 +107,7 @@ def test_best_pair_is_a_row(three) -> None:
     assert Trade.get_best_pair([Trade.pair == "X"], filters=[Trade.pair == ADA]) is None
 
 
-def test_volume_by_either_name_of_the_filter(three) -> None:
+def test_volume_takes_either_name_of_the_filter(three) -> None:
     """Three entries of 200 each, two of them in one pair."""
     assert Trade.get_trading_volume() == 600.0
     assert Trade.get_trading_volume(trade_filter=[Trade.pair == ETH]) == 400.0
@@ -148,7 +148,7 @@ def test_session_is_a_scoped_session(three) -> None:
     assert {model.session for model in MAPPED} == {Trade.session}
 
 
-def test_end_of_a_request(three) -> None:
+def test_end_of_a_request_gives_its_connection_back(three) -> None:
     """Whoever removes the session goes on with another one."""
     before = Trade.session()
     Trade.session.remove()
@@ -158,7 +158,7 @@ def test_end_of_a_request(three) -> None:
     assert three.pool_status().checked_out == 0
 
 
-def test_rollback_before_a_read_in_another_thread(three) -> None:
+def test_rollback_lets_another_thread_read_what_is_stored_now(three) -> None:
     """It shows what was committed meanwhile."""
     seen: list[int] = []
     asked, committed = threading.Event(), threading.Event()
@@ -193,8 +193,8 @@ def test_session_of_locks_may_be_another_one(three, monkeypatch) -> None:
     assert PairLocks.is_pair_locked(ETH)
 
 
-def test_opening_again_and_again() -> None:
-    """As a bot's tests do: each time the database in memory is an empty one, and no connection stays behind."""
+def test_memory_is_empty_each_time_it_is_opened() -> None:
+    """As a bot's tests open it: nothing of the one before is there."""
     for _ in range(25):
         opened = init_db("sqlite://")
         assert Trade.get_open_trade_count() == 0
@@ -203,7 +203,7 @@ def test_opening_again_and_again() -> None:
     opened.close()
 
 
-def test_opening_the_same_database_again(store_url: str, backend) -> None:
+def test_database_that_is_opened_again_has_what_was_stored(store_url: str, backend) -> None:
     """What was stored before is there, for whoever opened it last."""
     for number in range(3):
         opened = init_db(store_url)
@@ -283,7 +283,7 @@ def test_backtest_builds_orders_with_every_field() -> None:
     assert (placed.trade, held.amount, held.open_rate, held.stop_loss) == (held, 10.0, 20.0, 18.0)
 
 
-def test_attributes_that_are_no_columns(three) -> None:
+def test_objects_take_attributes_that_are_no_columns(three) -> None:
     """A bot notes on an object what it likes; neither its classes nor ours are without a place for it."""
     found = _ada()
     for each in (found, found.orders[0], local_trade(), local_order()):
@@ -293,7 +293,7 @@ def test_attributes_that_are_no_columns(three) -> None:
         assert not [base for base in inspect.getmro(kind) if vars(base).get("__slots__")], kind
 
 
-def test_copy_before_a_callback(three) -> None:
+def test_copy_for_a_callback_leaves_the_trade_alone(three) -> None:
     """What a strategy does to its copy is its own business."""
     found = _ada()
     twin = copy.deepcopy(found)
@@ -305,7 +305,7 @@ def test_copy_before_a_callback(three) -> None:
 # --- memory --------------------------------------------------------------------------------------------------------
 
 
-def test_block_without_a_database(three) -> None:
+def test_block_without_a_database_knows_memory_alone(three) -> None:
     """Within it there are the trades in memory alone."""
     with FtNoDBContext():
         assert {Trade.use_db, PairLocks.use_db, CustomDataWrapper.use_db} == {False}
@@ -315,7 +315,7 @@ def test_block_without_a_database(three) -> None:
     assert len(Trade.get_open_trades()) == 2
 
 
-def test_switch_that_is_set_directly(three) -> None:
+def test_switch_may_be_set_directly(three) -> None:
     """It is a plain flag of the class."""
     Trade.use_db = False
     LocalTrade.add_bt_trade(local_trade(pair="MEM/USDT"))
@@ -349,7 +349,7 @@ def test_lists_of_trades_are_pickled() -> None:
 # --- patching ------------------------------------------------------------------------------------------------------
 
 
-def test_question_that_a_test_answers_itself(three) -> None:
+def test_patched_question_is_answered_so_everywhere(three) -> None:
     """Patched under the name of the package, it is answered so everywhere."""
     with patch("tradestore.Trade.get_open_trades", return_value=[mine := local_trade()]) as asked:
         assert trade_model.Trade.get_open_trades() == [mine]
@@ -374,7 +374,7 @@ def test_trade_in_memory_says_what_to_do_instead(name: str, hint: str) -> None:
         getattr(local_trade(), name)()
 
 
-def test_custom_data_of_a_trade_in_memory() -> None:
+def test_trade_in_memory_has_its_custom_data() -> None:
     """Its entries are where those of a stored trade are."""
     held = local_trade(id=3)
     held.set_custom_data("key", [1])

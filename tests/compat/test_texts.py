@@ -29,27 +29,27 @@ def info(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 @pytest.mark.parametrize("kind", [Order, LocalOrder])
-def test_answer_about_another_order(kind: type[LocalOrder]) -> None:
+def test_answer_about_another_order_is_refused(kind: type[LocalOrder]) -> None:
     """An order does not take what belongs to another one."""
     with pytest.raises(DependencyException, match=r"^Order-id's don't match"):
         kind(order_id="1").update_from_ccxt_object({"id": "2"})
 
 
-def test_order_that_is_neither_entry_nor_exit() -> None:
+def test_order_that_is_neither_entry_nor_exit_is_refused() -> None:
     """A trade does not take what it has no rule for."""
     with pytest.raises(ValueError, match=r"^Unknown order type: "):
         local_trade().update_trade(local_order(ft_order_side="transfer"))
 
 
 @pytest.mark.parametrize("text", ["Bad db-url", "For in-memory database, please use"])
-def test_sqlite_without_a_file(text: str) -> None:
+def test_sqlite_without_a_file_is_refused_with_the_way_to_memory(text: str) -> None:
     """The bot's own word for its setting stands in the error, and what to write instead."""
     with pytest.raises(OperationalException, match=text):
         init_db("sqlite:///")
 
 
 @pytest.mark.parametrize("url", ["unknown:///some.url", "mysql2://host/name", "no url", ""])
-def test_url_of_no_database(url: str) -> None:
+def test_url_of_no_database_is_called_that(url: str) -> None:
     """Whatever is wrong about it, these words are in the error."""
     with pytest.raises(OperationalException, match="no valid database URL"):
         init_db(url)
@@ -66,7 +66,9 @@ def test_url_of_no_database(url: str) -> None:
         (LIMIT, True, "LIMIT_SELL has been fulfilled for {}."),
     ],
 )
-def test_entry_that_was_filled(database, info, order_type: str, is_short: bool, line: str) -> None:
+def test_entry_that_was_filled_is_told_with_its_trade(
+    database, info, order_type: str, is_short: bool, line: str
+) -> None:
     """The line shows the trade as the fill left it: 8 bought at 21, though 10 at 20 were wanted."""
     bought = trade(is_short=is_short)
     side = bought.entry_side
@@ -87,7 +89,9 @@ def test_entry_that_was_filled(database, info, order_type: str, is_short: bool, 
         (MARKET, True, "MARKET_BUY has been fulfilled for {}."),
     ],
 )
-def test_exit_that_was_filled(database, info, order_type: str, is_short: bool, line: str) -> None:
+def test_exit_that_was_filled_is_told_with_the_trade_that_it_leaves(
+    database, info, order_type: str, is_short: bool, line: str
+) -> None:
     """The line shows the trade that the order leaves, still open."""
     sold = trade_with_entry(is_short=is_short)
     store(sold)
@@ -98,7 +102,7 @@ def test_exit_that_was_filled(database, info, order_type: str, is_short: bool, l
     assert line.format(shown) in info.messages
 
 
-def test_stop_that_was_hit(database, info) -> None:
+def test_stop_that_was_hit_is_told_by_its_type(database, info) -> None:
     """Its type stands in capitals."""
     stopped = trade_with_entry()
     store(stopped)
@@ -115,7 +119,7 @@ def test_fill_in_memory_is_told_as_well(info) -> None:
     assert f"LIMIT_BUY has been fulfilled for {bought!r}." in info.messages
 
 
-def test_lock_that_is_released(database, info) -> None:
+def test_lock_that_is_released_is_told(database, info) -> None:
     """The line shows the lock that held until now."""
     store(lock := PairLock(pair="ETH/BTC", lock_time=NEW_YEAR, lock_end_time=OPENED))
     shown = repr(lock)
@@ -124,7 +128,7 @@ def test_lock_that_is_released(database, info) -> None:
     assert info.messages == [f"Releasing {shown}."]
 
 
-def test_stop_that_moves(database, info) -> None:
+def test_stop_that_moves_is_told_with_both_rates(database, info) -> None:
     """An operator reads that a stop follows the rate: from 10 % below 20 to 10 % below 30."""
     store(held := trade())
     held.adjust_stop_loss(20.0, -0.1)
@@ -144,14 +148,14 @@ def test_backtest_does_not_write_a_line_for_each_stop_that_moves(caplog) -> None
 
 
 @pytest.mark.parametrize("answer", ["not_a_dict", None, 5, ["a"]])
-def test_answer_that_is_no_order(info, answer: Any) -> None:
+def test_answer_that_is_no_order_is_told_and_left(info, answer: Any) -> None:
     """It is shown, and nothing else happens; on the trade as on the class."""
     Order.update_orders([], answer)
     local_trade().update_order(answer)
     assert info.messages == [f"{answer} is not a valid response object."] * 2
 
 
-def test_upgrade_of_an_old_file(tmp_path: Path, info) -> None:
+def test_upgrade_of_an_old_file_tells_where_the_old_tables_are(tmp_path: Path, info) -> None:
     """A log tells under which names the old tables stay, and when the upgrade is over."""
     with sqlite3.connect(tmp_path / "old.sqlite") as connection:
         connection.executescript(OLD_FILE.read_text(encoding="utf-8"))
@@ -173,7 +177,7 @@ def test_loggers_hand_on_what_they_are_told() -> None:
 
 
 @pytest.mark.parametrize("kind", [Trade, LocalTrade])
-def test_trade_in_one_line(kind: type[LocalTrade]) -> None:
+def test_trade_is_one_line_as_documented(kind: type[LocalTrade]) -> None:
     """As the documents show it."""
     shown = kind(id=1, pair="ETH/BTC", amount=30.0, leverage=3.0, open_rate=2.0, stake_amount=60.0, open_date=NEW_YEAR)
     assert repr(shown) == (
@@ -196,7 +200,7 @@ def test_whole_numbers_keep_their_zeros(number: float) -> None:
     assert f"amount={int(number)}, " in repr(local_trade(amount=number))
 
 
-def test_order_in_one_line(database) -> None:
+def test_order_is_one_line_with_its_trade(database) -> None:
     """With the trade that it belongs to."""
     store(bought := trade_with_entry())
     placed = bought.orders[0]
@@ -206,7 +210,7 @@ def test_order_in_one_line(database) -> None:
     )
 
 
-def test_lock_in_one_line(database) -> None:
+def test_lock_is_the_same_line_in_database_and_memory(database) -> None:
     """In the database and in memory."""
     fields = {"pair": "ETH/BTC", "reason": "rest", "lock_time": NEW_YEAR, "lock_end_time": OPENED}
     store(lock := PairLock(**fields))

@@ -200,12 +200,12 @@ def run(case: str, url: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_own_trades(store_url: str) -> None:
+def test_own_trades_are_kept_on_each_engine(store_url: str) -> None:
     """A bot's own class of trades is stored with orders, found, changed, closed and deleted on each engine."""
     run("a trade", store_url)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case != "a trade"])
-def test_own_classes(case: str) -> None:
+def test_own_classes_are_kept_as_ours_are(case: str) -> None:
     """What a bot has built on our classes is stored, found and copied as ours is."""
     run(case, "sqlite://")

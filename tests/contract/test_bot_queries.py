@@ -81,7 +81,7 @@ WAYS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_conditions(two_trades, way) -> None:
+def test_each_condition_finds_its_trades(two_trades, way) -> None:
     """Each way to say which trades are meant finds those."""
     found = {name: [t.id for t in way(condition())] for name, (condition, _) in CONDITIONS.items()}
     assert found == {name: expected for name, (_, expected) in CONDITIONS.items()}
@@ -93,7 +93,7 @@ def test_a_text_that_is_no_date_is_told(two_trades) -> None:
         Trade.get_trades([Trade.open_date > "yesterday"]).all()
 
 
-def test_columns_of_trades(two_trades) -> None:
+def test_columns_of_trades_answer_rows(two_trades) -> None:
     """Sums, counts, labels, cases and aliases of columns answer rows."""
     session, other = Trade.session, aliased(Trade)
     assert session.execute(select(func.sum(Trade.close_profit_abs))).scalar_one() == 5.0
@@ -145,7 +145,7 @@ def test_queries_of_older_releases(two_trades) -> None:
 
 
 @pytest.mark.parametrize("moment", [OPENED, NAIVE, ELSEWHERE], ids=["aware", "naive", "elsewhere"])
-def test_changing_and_deleting_by_date(two_trades, moment) -> None:
+def test_rows_are_changed_and_deleted_by_a_date_in_any_form(two_trades, moment) -> None:
     """Rows are changed and deleted by a date in any form, and the session's objects know it."""
     first, second = two_trades
     query = Trade.session.query(Trade).filter(Trade.open_date <= moment)
@@ -169,7 +169,7 @@ def test_how_the_session_follows_may_still_be_chosen(two_trades) -> None:
     Trade.commit()
 
 
-def test_numbers_of_other_packages_in_sql(two_trades) -> None:
+def test_numbers_of_other_packages_may_be_asked_with(two_trades) -> None:
     """A statement in SQL and the custom data of a trade are asked for with what an array held."""
     query = text("SELECT id FROM trades WHERE id = :number AND amount > :amount")
     assert Trade.session.scalars(query, {"number": np.int64(2), "amount": np.float32(9.5)}).all() == [2]

@@ -79,7 +79,7 @@ def test_what_needs_a_database_says_so(name) -> None:
 
 
 @pytest.mark.usefixtures("no_database")
-def test_ending_what_was_not_begun() -> None:
+def test_ending_what_was_not_begun_does_nothing() -> None:
     """Without changes there is nothing to commit, to give up or to remove, with or without a database."""
     for _ in range(2):
         Trade.commit()
@@ -125,7 +125,7 @@ def test_opening_again_and_again_leaves_nothing_behind(store_url, tmp_path) -> N
     assert count_after(12) == few
 
 
-def test_objects_of_the_store_before(database) -> None:
+def test_objects_of_the_store_before_can_be_read_alone(database) -> None:
     """What was loaded from another store can be read; it is not in the new one, and changing it there is refused."""
     record = trade_with_entry(enter_tag="old")
     store(record)

@@ -171,6 +171,13 @@ class CustomDataRules:
         assert CustomDataWrapper.get_custom_data(pair="XRP/USDT") == {}
         assert (get_values(1), get_values(None)) == ({"level": 7}, {"level": 8})
 
+    def test_unstorable_value_of_a_pair_is_logged_with_the_pair(self, caplog) -> None:
+        """The other values are stored."""
+        CustomDataWrapper.save_custom_data(pair="ADA/USDT", data={"seen": {1}, "level": 1})
+        assert CustomDataWrapper.get_custom_data(pair="ADA/USDT") == {"level": 1}
+        (record,) = caplog.records
+        assert "'seen' of ADA/USDT was not stored" in record.getMessage()
+
     def test_data_of_a_pair_is_deleted(self) -> None:
         """One key or all of them, and nothing of another pair or of a trade."""
         for pair in ("ADA/USDT", "ETH/USDT"):

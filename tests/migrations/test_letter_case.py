@@ -47,7 +47,7 @@ def on_small_letters(*numbers: str) -> pytest.MarkDecorator:
 
 @pytest.mark.thorough
 @on_small_letters("301", "303")
-def test_old_database(case: LegacyCase, backend: Any, small_letters: SmallLetters) -> None:
+def test_old_database_is_adopted_whole(case: LegacyCase, backend: Any, small_letters: SmallLetters) -> None:
     """It is adopted whole, and is known as up to date from then on."""
     small_letters.create_database()
     url = small_letters.url(backend.scheme)
@@ -65,7 +65,9 @@ def test_old_database(case: LegacyCase, backend: Any, small_letters: SmallLetter
 
 @pytest.mark.thorough
 @on_small_letters("303")
-def test_new_database(case: LegacyCase, backend: Any, small_letters: SmallLetters) -> None:
+def test_new_database_is_not_taken_for_an_older_one(
+    case: LegacyCase, backend: Any, small_letters: SmallLetters
+) -> None:
     """It is not taken for an older one when it is opened again: nothing is built anew."""
     small_letters.create_database()
     url = small_letters.url(backend.scheme)
@@ -77,7 +79,7 @@ def test_new_database(case: LegacyCase, backend: Any, small_letters: SmallLetter
 
 
 @on_small_letters("303")
-def test_names_that_differ_in_their_letters_alone(case: LegacyCase, old_url: str) -> None:
+def test_table_whose_name_differs_in_its_letters_is_left_alone(case: LegacyCase, old_url: str) -> None:
     """Where a server tells capital letters from small ones, a user's table of such a name is another table."""
     with strange_engine(old_url).begin() as connection:
         connection.execute(text("CREATE TABLE keyvaluestore (note VARCHAR(20))"))

@@ -356,7 +356,7 @@ def test_rows_of_others_keep_all_trades(filled, file, referred, action) -> None:
     """The engine would delete them or take their reference away, in silence; somebody has to decide first."""
     _add_own_table(filled, referred, action)
     before, notes = _all_rows(filled), _notes(filled)
-    message = rf"1 row by notes\.about refer to {referred}\. None of .* was moved\. Keep such rows"
+    message = rf"1 row refers to {referred} by notes\.about\. None of .* was moved: keep such rows"
     for call in (lambda: plan_archive(filled, BEFORE), lambda: archive(filled, BEFORE, file)):
         with pytest.raises(ArchiveError, match=message):
             call()
@@ -383,7 +383,7 @@ def test_row_of_others_that_comes_meanwhile_keeps_its_portion(filled, file, monk
                 connection.execute(text("UPDATE notes SET about = 5 WHERE id = 1"))
 
     monkeypatch.setattr(archiving, "_copy", copy_and_add)
-    with pytest.raises(ArchiveError, match=r"1 row by notes\.about refer to trades"):
+    with pytest.raises(ArchiveError, match=r"1 row refers to trades by notes\.about"):
         archive(filled, BEFORE, file)
     assert _notes(filled) == [(1, 5), (2, 12), (3, None)]
     # Two at a time: 1 and 2, then 3 and 4 were moved.
@@ -401,7 +401,7 @@ def test_trade_that_stays_keeps_the_one_it_refers_to(filled, file) -> None:
                 text("ALTER TABLE orders ADD FOREIGN KEY (hedge) REFERENCES trades (id) ON DELETE SET NULL")
             )
         connection.execute(text("UPDATE orders SET hedge = 3 WHERE id IN (2, 24)"))
-    with pytest.raises(ArchiveError, match=r"1 row by orders\.hedge refer to trades"):
+    with pytest.raises(ArchiveError, match=r"1 row refers to trades by orders\.hedge"):
         plan_archive(filled, BEFORE)
     with filled.engine.begin() as connection:
         connection.execute(text("UPDATE orders SET hedge = NULL WHERE id = 24"))
@@ -417,7 +417,7 @@ def test_table_in_another_schema_keeps_trades(filled, file) -> None:
             text("CREATE TABLE diary.notes (id INTEGER, trade INTEGER REFERENCES trades (id) ON DELETE CASCADE)")
         )
         connection.execute(text("INSERT INTO diary.notes VALUES (1, 5)"))
-    with pytest.raises(ArchiveError, match=r"1 row by diary\.notes\.trade refer to trades"):
+    with pytest.raises(ArchiveError, match=r"1 row refers to trades by diary\.notes\.trade"):
         archive(filled, BEFORE, file)
 
 

@@ -311,8 +311,8 @@ def test_rows_of_others_keep_what_they_refer_to(database: Store, action: str) ->
         key = f"FOREIGN KEY (about) REFERENCES orders (id) {action}"
         connection.execute(text(f"CREATE TABLE notes (id INTEGER PRIMARY KEY, about INTEGER, {key})"))
         connection.execute(text("INSERT INTO notes VALUES (1, :about)"), {"about": first})
-    with pytest.raises(InvalidValue, match=r"1 row by notes\.about refer to orders.*Nothing was changed: keep"):
+    with pytest.raises(InvalidValue, match=r"1 row refers to orders by notes\.about.*Nothing was changed: keep"):
         plan_delete_trade(database, 2)
-    with pytest.raises(InvalidValue, match=rf"refer to order {first}, .* 1 row by notes\.about refer to orders"):
+    with pytest.raises(InvalidValue, match=rf"refer to order {first}, .* 1 row refers to orders by notes\.about"):
         plan_delete_order(database, first)
     _apply(database, plan_delete_trade(database, 3))

@@ -50,6 +50,7 @@ class _Mapping:
 
     def begin(self) -> None:
         """Hand out our modules from here on."""
+        _check_name(self.package)
         _refuse_late(self.package)
         persistence = persistence_of(self.package)
         self._undo.callback(forget_since, self.package, persistence, loaded_of(self.package))
@@ -78,8 +79,7 @@ class _Mapping:
         """Import what of the bot has to be the same class in both packages, and make it so."""
         self._finder.when_imported = None
         if import_if_there(self.package) is None:
-            msg = f"The package {self.package} cannot be found: install the bot here, or say what it is called."
-            raise CompatError(msg)
+            raise _not_found(self.package)
         told = _missing_modules(self.package)
         enums, lacking_enums = bridge_enums(self.package, self._undo)
         exceptions, lacking_exceptions = bridge_exceptions(self.package, self._undo)
@@ -228,18 +228,24 @@ def _check_package(package: str) -> None:
         except ModuleNotFoundError:
             spec = None
         if spec is None:
-            msg = f"The package {package} cannot be found: install the bot here, or say what it is called."
-            raise CompatError(msg)
+            raise _not_found(package)
         is_package = spec.submodule_search_locations is not None
     if not is_package:
         msg = f"{package} is a module: expected the package that a bot's persistence is in."
         raise CompatError(msg)
 
 
-def _refuse_late(package: str) -> None:
+def _not_found(package: str) -> CompatError:
+    return CompatError(f"The package {package} cannot be found: install the bot here, or say what it is called.")
+
+
+def _check_name(package: str) -> None:
     if not all(part.isidentifier() for part in package.split(".")) or package.partition(".")[0] == OURS:
         msg = f"{package!r} is not the name of a bot's package."
         raise CompatError(msg)
+
+
+def _refuse_late(package: str) -> None:
     persistence = persistence_of(package)
     if loaded := sorted(loaded_of(persistence)):
         msg = f"{loaded[0]} is loaded already: map the bot before anything of it is imported."

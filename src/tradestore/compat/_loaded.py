@@ -7,12 +7,17 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-__all__ = ["forget_since", "import_if_there", "loaded_of", "replace_everywhere"]
+__all__ = ["forget_since", "import_if_there", "is_in", "loaded_of", "replace_everywhere"]
+
+
+def is_in(name: str, package: str) -> bool:
+    """Tell whether a module is a package, or in it."""
+    return name == package or name.startswith(f"{package}.")
 
 
 def loaded_of(package: str) -> set[str]:
     """Return the names of a package's loaded modules, its own one included."""
-    return {name for name in sys.modules if name == package or name.startswith(f"{package}.")}
+    return {name for name in sys.modules if is_in(name, package)}
 
 
 def import_if_there(name: str) -> ModuleType | None:

@@ -12,6 +12,8 @@ from importlib.machinery import ModuleSpec, NamespaceLoader
 from types import ModuleType
 from typing import Any
 
+from tradestore.compat._loaded import is_in
+
 __all__ = ["MODULES", "OURS", "BotFinder", "persistence_of"]
 
 OURS = "tradestore"
@@ -70,11 +72,11 @@ class BotFinder(MetaPathFinder):
             ModuleNotFoundError: If it is of the bot's persistence package, and we have nothing that stands for it.
         """
         persistence = persistence_of(self.package)
-        if _is_in(fullname, persistence):
+        if is_in(fullname, persistence):
             return _our_spec(fullname, fullname.removeprefix(persistence).removeprefix("."))
         if fullname == self.package and self.when_imported is not None:
             return self._watch(fullname, path, target, self._run_and_tell)
-        around = next((around for watched, around in self._watched.items() if _is_in(fullname, watched)), None)
+        around = next((around for watched, around in self._watched.items() if is_in(fullname, watched)), None)
         return None if around is None else self._watch(fullname, path, target, around)
 
     def _run_and_tell(self, _: ModuleType, run: _Run) -> None:
@@ -105,10 +107,6 @@ def _loader_of(spec: ModuleSpec) -> Any:
         loader._path = spec.submodule_search_locations  # noqa: SLF001 - as the import system itself makes it
         return loader
     return spec.loader
-
-
-def _is_in(name: str, package: str) -> bool:
-    return name == package or name.startswith(f"{package}.")
 
 
 def _our_spec(fullname: str, module: str) -> ModuleSpec:

@@ -10,10 +10,13 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, column, func, inspect, not_, or_, select, table
 
-__all__ = ["Leaving", "Reference", "leaving_with", "refer_to_leaving", "references_of_others"]
+__all__ = ["REMEDY", "Leaving", "Reference", "leaving_with", "refer_to_leaving", "references_of_others"]
 
 Leaving = Mapping[str, tuple[str, Sequence[int] | Select[int]]]
 """By table, in which column which values stand of the rows that are to be deleted."""
+
+REMEDY: Final = "keep such rows elsewhere and delete them here, or empty their reference, then do it again."
+"""What to do about them, as the end of a message."""
 
 _BELONGING: Final = ("orders", "trade_custom_data")
 _LOOSE: Final = ("order_intents", ("ft_trade_id",))
@@ -39,9 +42,9 @@ class Reference:
     referred_columns: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Return the reference in words."""
+        """Return what is referred to, and by which columns."""
         name = self.name if self.schema is None else f"{self.schema}.{self.name}"
-        return f"{name}.{', '.join(self.columns)} refer to {self.referred}"
+        return f"{self.referred} by {name}.{', '.join(self.columns)}"
 
 
 def leaving_with(trade_ids: Sequence[int] | Select[int]) -> Leaving:
@@ -87,7 +90,7 @@ def refer_to_leaving(connection: Connection, references: Sequence[Reference], le
     """
     for each in references:
         if each.referred in leaving and (rows := _count(connection, each, leaving)):
-            yield f"{rows} {'row' if rows == 1 else 'rows'} by {each}"
+            yield f"{rows} {'row refers' if rows == 1 else 'rows refer'} to {each}"
 
 
 def _count(connection: Connection, reference: Reference, leaving: Leaving) -> int:

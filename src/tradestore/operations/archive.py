@@ -36,7 +36,13 @@ from tradestore.operations._archive_rows import (
     trade_ids,
 )
 from tradestore.operations._archive_sums import Sums
-from tradestore.operations._referring_rows import Reference, leaving_with, refer_to_leaving, references_of_others
+from tradestore.operations._referring_rows import (
+    REMEDY,
+    Reference,
+    leaving_with,
+    refer_to_leaving,
+    references_of_others,
+)
 from tradestore.operations._transfer_plan import Cargo
 from tradestore.operations.opening import Place, open_to_change, open_to_read
 
@@ -274,7 +280,7 @@ def _refuse_referring(connection: Connection, references: Sequence[Reference], i
     if found := list(refer_to_leaving(connection, references, leaving_with(ids))):
         msg = (
             f"Rows of other tables refer to trades that would be archived: {'; '.join(found)}. None of these trades "
-            "was moved. Keep such rows elsewhere and delete them here, or empty their reference, then do it again."
+            f"was moved: {REMEDY}"
         )
         raise ArchiveError(msg)
 

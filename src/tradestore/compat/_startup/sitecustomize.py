@@ -31,6 +31,7 @@ class _Waiting:
 
 
 def _wait() -> None:
+    # The names of tradestore.compat._children, which takes too long to import here.
     package = os.environ.get("TRADESTORE_COMPAT_PACKAGE")
     if package:
         names = os.environ.get("TRADESTORE_COMPAT_PLAIN_ORDERS", "").split(",")

@@ -150,7 +150,7 @@ def leftover_tables(look: Look) -> Iterator[Finding]:
     notes = {NOTE_TABLE, TRANSFER_TABLE}
     present = sorted(inspect(look.connection).get_table_names())
     if kept := row_counts(look.connection, filter(BACKUP_NAMES.fullmatch, present)):
-        # Whatever is looked at has been brought up to date, with every row.
+        # Whatever is looked at has been brought up to date, with every row that belongs to something.
         counted = _count(kept, "old table is", "old tables are")
         yield finding("S08", f"{counted} kept by upgrades that have ended well: {_told(kept)}.", facts=kept)
     unfinished = [name for name in present if name in notes or re.fullmatch(r"tradestore_\w*unfinished", name)]

@@ -13,7 +13,13 @@ from tradestore.accounting._decimal import exact, multiply
 from tradestore.exceptions import InvalidValue, TradeStoreError
 from tradestore.local_order import LocalOrder
 from tradestore.operations._endpoints import snapshot
-from tradestore.operations._referring_rows import Leaving, leaving_with, refer_to_leaving, references_of_others
+from tradestore.operations._referring_rows import (
+    REMEDY,
+    Leaving,
+    leaving_with,
+    refer_to_leaving,
+    references_of_others,
+)
 from tradestore.operations.opening import Place, open_to_read
 from tradestore.operations.repair.editing import EDITABLE_ORDER_FIELDS, EDITABLE_TRADE_FIELDS, checked_fields
 from tradestore.operations.repair.plan import RepairPlan
@@ -269,7 +275,7 @@ def _refuse_referring(bench: Workbench, leaving: Leaving, what: str) -> None:
     if found := list(refer_to_leaving(connection, references_of_others(connection), leaving)):
         msg = (
             f"Rows of other tables refer to {what}, or to what is deleted with it: {'; '.join(found)}. Nothing was "
-            "changed: keep such rows elsewhere and delete them here, or empty their reference, then do it again."
+            f"changed: {REMEDY}"
         )
         raise InvalidValue(msg)
 
