@@ -138,7 +138,7 @@ class Desk:
         """Store what the exchange tells about an order, and what it did to its trade, in one transaction."""
         known = trade.select_order_by_order_id(answer["id"])
         if known is not None and not known.ft_is_open:
-            self.counts["repeated messages"] += 1  # To take a partial exit in twice could close the trade.
+            self.counts["repeated messages"] += 1
             return
         Trade.commit()  # A transaction begins with a session that holds nothing.
         with self._store.transaction():

@@ -133,10 +133,16 @@ class LocalTrade(TradeOrders, TradeProfit, TradeStops, DatabaseOnly):
             self.exit_reason = ExitType.STOPLOSS_ON_EXCHANGE.value
         sold, held = self._to_contracts(order.safe_amount_after_fee), self._to_contracts(self.amount)
         takes_all = abs(sold - held) < AMOUNT_TOLERANCE or (sold > held and not recalculating)
-        if self.is_open and takes_all:
+        if self.is_open and takes_all and not self._has_counted(order, held):
             self.close(price)
         else:
             self.recalc_trade_from_orders()
+
+    def _has_counted(self, order: LocalOrder, held: float) -> bool:
+        """Tell whether an exit is taken in again: what is held is then what the orders leave, itself among them."""
+        if self.close_profit is None or not any(each is order for each in self.orders):
+            return False
+        return held > 0 and abs(self._to_contracts(self._fold().amount) - held) < AMOUNT_TOLERANCE
 
     def _to_contracts(self, amount: float) -> float:
         return amount_to_contract_precision(amount, self.amount_precision, self.precision_mode, self.contract_size)
@@ -167,10 +173,7 @@ class LocalTrade(TradeOrders, TradeProfit, TradeStops, DatabaseOnly):
                 trade that is closed already.
         """
         is_closing = is_closing or not self.is_open
-        fills, terms, running = self._fills(), self._terms(), self.funding_fee_running or 0.0
-        outcome = fold_units(fills, terms, running)
-        if outcome is None:
-            outcome = outcome_of(fold_fills(map(Fill._make, fills), terms), terms, running)
+        outcome = self._fold()
         amount = outcome.amount if self.amount_precision is None else self._to_contracts(outcome.amount)
         self.funding_fees = outcome.funding_fees
         self.max_stake_amount = outcome.own_entry_cost
@@ -184,6 +187,11 @@ class LocalTrade(TradeOrders, TradeProfit, TradeStops, DatabaseOnly):
             self.close_profit_abs = outcome.realized_profit if whole_trade else outcome.last_exit_profit
         if amount > 0:
             self._hold(outcome, amount)
+
+    def _fold(self) -> Outcome:
+        fills, terms, running = self._fills(), self._terms(), self.funding_fee_running or 0.0
+        outcome = fold_units(fills, terms, running)
+        return outcome or outcome_of(fold_fills(map(Fill._make, fills), terms), terms, running)
 
     def _hold(self, outcome: Outcome, amount: float) -> None:
         self.amount = amount

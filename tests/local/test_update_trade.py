@@ -118,6 +118,32 @@ def test_more_sold_than_held_in_history():
     assert trade.is_open
 
 
+@pytest.mark.parametrize("sold", [4.0, 5.0, 6.0], ids=["less than half", "half", "more than half"])
+def test_a_partial_exit_that_comes_again_changes_nothing(sold):
+    """Of 10 bought, what was not sold is still held, however often the exit is taken in; then the rest closes."""
+    trade = make_trade()
+    fill(trade, "buy", 10.0, 20.0)
+    leave = fill(trade, "sell", sold, 21.0)
+    before = dict(vars(trade))
+    trade.update_trade(leave)
+    trade.update_trade(leave)
+    assert (trade.is_open, trade.amount) == (True, 10.0 - sold)
+    assert vars(trade) == before | {"orders": trade.orders}
+    fill(trade, "sell", 10.0 - sold, 22.0)
+    assert not trade.is_open
+
+
+def test_an_exit_that_the_trade_does_not_list_closes_it_after_a_partial_one():
+    """Only an order among the trade's own can have been counted: any other one that takes the rest is the last."""
+    trade = make_trade()
+    fill(trade, "buy", 10.0, 20.0)
+    fill(trade, "sell", 5.0, 21.0)
+    leave = place(trade, "sell", 5.0, 22.0, filled=5.0, status="closed", ft_is_open=False)
+    del trade.orders[-1]
+    trade.update_trade(leave)
+    assert not trade.is_open
+
+
 def test_a_rest_too_small_to_see_closes():
     """A difference of less than 1e-14 is none."""
     trade = make_trade(amount=0.3)
