@@ -141,6 +141,7 @@ def test_objects_of_the_store_before_can_be_read_alone(database) -> None:
         with pytest.raises(StaleDataError):
             Trade.commit()
         assert Trade.get_open_trades() == []
+        Trade.session.remove()  # SQLAlchemy 2.0 keeps what is added as if its row were there.
         twin: Any = copy.deepcopy(trade_with_entry())
         store(twin)
         assert [t.id for t in Trade.get_open_trades()] == [1]
